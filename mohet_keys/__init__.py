@@ -1,0 +1,1 @@
+"""Mohet Keys: keep, check and switch the API keys of your AI providers."""

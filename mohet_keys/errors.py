@@ -1,0 +1,107 @@
+"""The error family.
+
+    MohetError                 base, never raised itself; has a code and one plain sentence
+    ├── InputError             something typed was refused; names the field
+    ├── NotFoundError          no such key, or not yours (the two answer alike)
+    ├── ConflictError          somebody else changed it first
+    ├── LockedError            the stored secret cannot be opened; says why and the way back
+    │   └── SealError          one sealed value does not belong where it stands, or was altered
+    ├── RefusedError           a rule forbids it; nothing changed
+    ├── StoreError             the store cannot be opened or written
+    │   └── MasterKeyError     a master key is malformed, or two of them disagree
+    └── TransportError         a request got no whole answer; says what kind of failure
+
+Ordinary outcomes (a key is invalid, a server is down) are values (`model.Diagnosis`), not
+exceptions. No message here ever holds a secret: each is built from names, hosts and rules.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import ClassVar, Literal
+
+Field = Literal["name", "secret", "endpoint"]
+
+
+class MohetError(Exception):
+    """Base of the family. `str(error)` is one or two plain sentences for a person."""
+
+    code: ClassVar[str] = "error"
+
+
+class InputError(MohetError):
+    """Something typed was refused. `field` says which input it belongs to."""
+
+    code = "input"
+
+    def __init__(self, field: Field, message: str) -> None:
+        super().__init__(message)
+        self.field: Field = field
+
+
+class NotFoundError(MohetError):
+    """No such key, or it belongs to somebody else."""
+
+    code = "not_found"
+
+    def __init__(self) -> None:
+        super().__init__("There is no such key. It may have been deleted.")
+
+
+class ConflictError(MohetError):
+    """The key was changed by somebody else since it was read."""
+
+    code = "conflict"
+
+    def __init__(self, name: str, changed_by: str, changed_at: datetime) -> None:
+        super().__init__(f"“{name}” was changed by {changed_by} in the meantime.")
+        self.name = name
+        self.changed_by = changed_by
+        self.changed_at = changed_at
+
+
+class LockedError(MohetError):
+    """The secret cannot be opened now; the key itself is still there."""
+
+    code = "locked"
+
+
+class SealError(LockedError):
+    """A sealed value was altered, or stands in a row it was not sealed for."""
+
+    code = "sealed_for_another"
+
+
+class RefusedError(MohetError):
+    """A rule forbids this; nothing was changed and nothing was sent."""
+
+    code = "refused"
+
+
+class StoreError(MohetError):
+    """The store cannot be opened, read or written."""
+
+    code = "store"
+
+
+class MasterKeyError(StoreError):
+    """A master key is malformed or two sources disagree. Names source and rule, never the value."""
+
+    code = "master_key"
+
+
+TransportKind = Literal[
+    "dns", "refused", "timeout", "deadline", "tls", "reset", "redirect", "encoding", "too_large",
+    "protocol", "blocked",
+]
+
+
+class TransportError(MohetError):
+    """No whole answer came back. `kind` says why, `detail` may name a host, never a secret."""
+
+    code = "transport"
+
+    def __init__(self, kind: TransportKind, detail: str = "") -> None:
+        super().__init__(f"{kind}: {detail}" if detail else kind)
+        self.kind: TransportKind = kind
+        self.detail = detail

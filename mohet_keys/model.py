@@ -1,0 +1,177 @@
+"""The frozen values the floors pass to each other. No behaviour but what a value knows of itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from pydantic import BaseModel, ConfigDict, SecretStr
+
+LOCAL_OWNER = "local"
+"""Who owns a key when nobody signs in."""
+
+
+class Verdict(StrEnum):
+    """What a check says about a key. The order is that of the badges' table in the README."""
+
+    VALID = "valid"
+    LIMITED = "limited"
+    INVALID = "invalid"
+    MISCONFIGURED = "misconfigured"
+    UNREACHABLE = "unreachable"
+    UNVERIFIED = "unverified"
+    LOCKED = "locked"
+    UNCHECKED = "unchecked"
+
+    @property
+    def may_send(self) -> bool:
+        """Whether a chat may send through a key with this verdict."""
+        return self not in {Verdict.INVALID, Verdict.MISCONFIGURED, Verdict.LOCKED}
+
+    @property
+    def is_passing(self) -> bool:
+        """Whether it says nothing of the key, so that an earlier, proven verdict still counts."""
+        return self is Verdict.UNREACHABLE
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """An answer, judged.
+
+    `reason` is a short phrase ("no credit left"), `explanation` one or two sentences on what
+    happened, `remedy` what to do next (empty only for a key that is plainly valid).
+    `retry_after` is in seconds where the provider names a wait. `endpoint` is a better base URL
+    where the answer names one. `link` is a page of the provider's that helps.
+    """
+
+    verdict: Verdict
+    reason: str
+    explanation: str
+    remedy: str = ""
+    retry_after: float | None = None
+    endpoint: str | None = None
+    link: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ModelInfo:
+    """One model of a key's own live list, as far as the provider tells about it."""
+
+    id: str
+    chat: bool = True
+    loaded: bool = False
+    free: bool = False
+    context: int | None = None
+    size: int | None = None
+    tools: bool = False
+    shutdown: str | None = None
+    """Date (YYYY-MM-DD) after which the provider no longer serves it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Proven:
+    """The last verdict that a provider itself proved, kept through passing failures."""
+
+    verdict: Verdict
+    reason: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class CheckResult:
+    """One validation run of one key, at one revision of its secret and destination."""
+
+    key_id: str
+    revision: int
+    diagnosis: Diagnosis
+    checked_at: datetime
+    http_status: int | None = None
+    latency_ms: int | None = None
+    models: tuple[str, ...] = ()
+    recommended_model: str | None = None
+    proven: Proven | None = None
+
+
+class NewKey(BaseModel):
+    """A key on its way in. The only shape that carries a secret."""
+
+    model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
+
+    provider: str
+    name: str
+    secret: SecretStr
+    endpoint: str = ""
+    allow_http: bool = False
+    """The user's explicit yes to plain http outside private addresses."""
+
+
+class KeyChanges(BaseModel):
+    """What an edit asks for. None, or an empty secret, means: leave as it is."""
+
+    model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
+
+    name: str | None = None
+    secret: SecretStr | None = None
+    endpoint: str | None = None
+    allow_http: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class KeyEntry:
+    """A saved key as everything above the store sees it: with the hint, never with the secret."""
+
+    id: str
+    owner: str
+    provider: str
+    name: str
+    endpoint: str
+    hint: str
+    has_secret: bool
+    revision: int
+    """Counts changes of secret or destination. A check result belongs to one revision."""
+    version: int
+    """Counts every change of the row; an edit must name the one it has seen."""
+    created_at: datetime
+    updated_at: datetime
+    updated_by: str
+    looks_like: str | None = None
+    """Slug of the vendor whose key the secret looks like; nothing is sent while this is set."""
+    allow_http: bool = False
+    selected: bool = False
+    check: CheckResult | None = None
+    locked: str | None = None
+    """Why the secret cannot be opened now; None when it can."""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedKey:
+    """A key opened for one request. Lives as short as the request; its repr hides the secret."""
+
+    id: str
+    provider: str
+    destination: str
+    """The base URL that was authenticated together with the secret. Requests go nowhere else."""
+    revision: int
+    secret: str | None = field(repr=False)
+    allow_http: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A provider's whole answer, already capped and with the secret scrubbed out of it."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    elapsed_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """The key and model a user chats with now."""
+
+    owner: str
+    key_id: str
+    model: str | None = None

@@ -1,0 +1,41 @@
+"""The environment, read once. Every name here is documented in the README."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+
+import platformdirs
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+APP = "mohet-keys"
+
+
+class Settings(BaseSettings):
+    """What the operator may set. Unset values get the platform's usual places."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="MOHET_", env_ignore_empty=True, extra="ignore", hide_input_in_errors=True
+    )
+
+    data_dir: Path = Field(default_factory=lambda: platformdirs.user_data_path(APP))
+    config_dir: Path = Field(default_factory=lambda: platformdirs.user_config_path(APP))
+    """Where a generated master key goes: never beside the database."""
+    database_url: SecretStr | None = None
+    master_key: SecretStr | None = None
+    master_key_file: Path | None = None
+    master_key_previous: SecretStr | None = None
+    master_key_previous_file: Path | None = None
+
+    @cached_property
+    def store_url(self) -> str:
+        """The SQLAlchemy URL of the store; a SQLite file in the data folder unless set."""
+        if self.database_url is not None:
+            return self.database_url.get_secret_value()
+        return f"sqlite:///{self.data_dir / 'mohet_keys.db'}"
+
+    @property
+    def generated_master_key_file(self) -> Path:
+        """The file a first local start writes its master key to."""
+        return self.config_dir / "master.key"
