@@ -91,8 +91,17 @@ class MasterKeyError(StoreError):
 
 
 TransportKind = Literal[
-    "dns", "refused", "timeout", "deadline", "tls", "reset", "redirect", "encoding", "too_large",
-    "protocol", "blocked",
+    "dns",
+    "refused",
+    "timeout",
+    "deadline",
+    "tls",
+    "reset",
+    "redirect",
+    "encoding",
+    "too_large",
+    "protocol",
+    "blocked",
 ]
 
 

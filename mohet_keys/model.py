@@ -1,4 +1,4 @@
-"""The frozen values the floors pass to each other. No behaviour but what a value knows of itself."""
+"""The frozen values that the floors pass to each other."""
 
 from __future__ import annotations
 
