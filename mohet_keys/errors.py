@@ -30,13 +30,22 @@ class MohetError(Exception):
 
 
 class InputError(MohetError):
-    """Something typed was refused. `field` says which input it belongs to."""
+    """Something typed was refused. `field` says which input it belongs to.
+
+    `also` holds what was refused in the other fields of the same form, so that a person sees
+    everything at once.
+    """
 
     code = "input"
 
-    def __init__(self, field: Field, message: str) -> None:
+    def __init__(self, field: Field, message: str, also: tuple[InputError, ...] = ()) -> None:
         super().__init__(message)
         self.field: Field = field
+        self.also = also
+
+    def by_field(self) -> dict[Field, str]:
+        """Each refused field with its sentence."""
+        return {error.field: str(error) for error in (*self.also, self)}
 
 
 class NotFoundError(MohetError):

@@ -1,0 +1,19 @@
+"""The server: Streamlit's app around the shell, with a health check and security headers.
+
+Start it with `streamlit run app.py`.
+"""
+
+from pathlib import Path
+
+import streamlit as st
+from starlette.middleware import Middleware
+from starlette.routing import Route
+
+from mohet_keys.ui.server import SecurityHeaders, healthz, lifespan
+
+app = st.App(
+    Path(__file__).parent / "mohet_keys" / "ui" / "shell.py",
+    lifespan=lifespan,
+    routes=[Route("/healthz", healthz)],
+    middleware=[Middleware(SecurityHeaders)],
+)

@@ -1,0 +1,380 @@
+"""The verbs: add, edit, remove, select, list. The only way in to the saved keys.
+
+Every verb takes the owner it acts for and decides from the store. What comes out is a `KeyEntry`,
+which never has the secret; `open` alone gives it out, for one request, to validation and chat.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import TypeVar
+
+from mohet_keys import endpoints, pasted
+from mohet_keys.errors import ConflictError, InputError, LockedError, RefusedError
+from mohet_keys.model import (
+    CheckResult,
+    KeyChanges,
+    KeyEntry,
+    NewKey,
+    OpenedKey,
+    Selection,
+)
+from mohet_keys.providers import BY_SLUG, Provider
+from mohet_keys.repository import NewRow, Repository, RowChanges, Sort
+from mohet_keys.sealed import Label
+from mohet_keys.standing import standing
+from mohet_keys.vault import Vault
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """A key that was saved, with a sentence for each thing that was mended on the way in."""
+
+    entry: KeyEntry
+    notes: tuple[str, ...] = ()
+    changed: bool = True
+    recheck: bool = True
+    """Whether the secret or its destination is new, so that an earlier check says nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page of keys and how many there are in all."""
+
+    entries: tuple[KeyEntry, ...]
+    total: int
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def provider_row(slug: str) -> Provider:
+    """The provider's row. Raises RefusedError naming those there are."""
+    row = BY_SLUG.get(slug)
+    if row is None:
+        known = ", ".join(BY_SLUG)
+        raise RefusedError(f"There is no provider named “{slug[:40]}”. Choose one of {known}.")
+    return row
+
+
+class KeyService:
+    """The saved keys of everybody, opened only through `vault`.
+
+    `vault` is None, or says why in `locked`, when the present master key opens nothing: then
+    listing, renaming, selecting and deleting still work, saving a secret and using one do not.
+    """
+
+    def __init__(
+        self,
+        repository: Repository,
+        vault: Vault | None,
+        *,
+        locked: str | None = None,
+        clock: Callable[[], datetime] = _now,
+    ) -> None:
+        self._repository = repository
+        self._vault = vault
+        self._locked = locked
+        self._clock = clock
+
+    # --- reading ---------------------------------------------------------------------------
+
+    def entry(self, key_id: str, *, owner: str) -> KeyEntry:
+        """One key. Raises NotFoundError for an unknown id and for somebody else's alike."""
+        return self._shown(self._repository.entry(key_id, owner))
+
+    def find(self, ref: str, *, owner: str) -> KeyEntry:
+        """The key with this id, or named `provider/name`. Raises NotFoundError."""
+        return self._shown(self._repository.find(ref, owner))
+
+    def list(
+        self,
+        *,
+        owner: str,
+        provider: str | None = None,
+        search: str = "",
+        sort: Sort = "newest",
+        offset: int = 0,
+        limit: int | None = None,
+    ) -> Page:
+        """A page of keys; nothing is decrypted for it."""
+        found = self._repository.page(
+            owner, provider=provider, search=search, sort=sort, offset=offset, limit=limit
+        )
+        total = len(found)
+        if limit is not None and (offset or total == limit):
+            total = self._repository.count(owner, provider=provider, search=search)
+        return Page(tuple(map(self._shown, found)), total)
+
+    def counts(self, *, owner: str) -> dict[str, int]:
+        """How many keys each provider has."""
+        return self._repository.counts(owner)
+
+    def selection(self, *, owner: str) -> Selection | None:
+        """The key and model the owner chats with now."""
+        return self._repository.selection(owner)
+
+    @property
+    def locked(self) -> str | None:
+        """Why no key can be opened now; None when they can."""
+        return self._locked
+
+    def _shown(self, entry: KeyEntry) -> KeyEntry:
+        return replace(entry, locked=self._locked) if self._locked else entry
+
+    # --- writing ---------------------------------------------------------------------------
+
+    def add(self, new: NewKey, *, owner: str) -> Saved:
+        """Save a key. Raises InputError for what was typed, LockedError, StoreError."""
+        row = provider_row(new.provider)
+        vault = self._open_vault()
+        typed = _read(row, new.name, new.secret.get_secret_value(), new.endpoint, new.allow_http)
+        print_ = self._unused_fingerprint(vault, typed.secret, owner)
+        key_id = str(uuid.uuid4())
+        label = Label(key_id, row.slug, typed.endpoint, 1, typed.allow_http)
+        blob = vault.seal(label, typed.secret)
+        held = pasted.looks_like(typed.secret, row, typed.endpoint)
+        entry = self._repository.insert(
+            NewRow(
+                id=key_id,
+                owner=owner,
+                provider=row.slug,
+                name=typed.name,
+                name_key=pasted.name_key(typed.name),
+                endpoint=typed.endpoint,
+                hint=pasted.hint(typed.secret),
+                has_secret=bool(typed.secret),
+                sealed=blob,
+                fingerprint=print_,
+                data_key_id=vault.data_key_of(blob),
+                revision=1,
+                looks_like=held.slug if held else None,
+                allow_http=typed.allow_http,
+                created_at=self._clock(),
+            ),
+            by=owner,
+        )
+        return Saved(entry, typed.notes)
+
+    def edit(self, key_id: str, changes: KeyChanges, *, owner: str, version: int) -> Saved:
+        """Change name, secret or endpoint of the version that was seen.
+
+        Raises InputError for what was typed (also when a changed destination lacks the secret),
+        ConflictError when somebody was faster, NotFoundError, LockedError, StoreError.
+        """
+        entry = self._at_version(key_id, owner, version)
+        row = provider_row(entry.provider)
+        typed = _read_changes(row, entry, changes)
+        secret_new = bool(typed.secret) and not self._is_own(entry, typed.secret, owner)
+        moved = not endpoints.same_destination(typed.endpoint, entry.endpoint)
+        consent = moved and typed.allow_http != entry.allow_http
+        if not (secret_new or moved or consent):
+            return self._rename(entry, typed, owner)
+        _require_secret(row, entry, typed, moved=moved)
+        return self._reseal(entry, typed, owner)
+
+    def remove(self, key_id: str, *, owner: str) -> KeyEntry:
+        """Delete a key for good, and the selection of it. Returns what it was."""
+        return self._repository.delete(key_id, owner)
+
+    def select(self, key_id: str | None, *, owner: str, model: str | None = None) -> None:
+        """Make a key (None: no key) the one the owner chats with. Raises NotFoundError."""
+        self._repository.select(owner, key_id, model, self._clock())
+
+    def move(self, key_id: str, *, owner: str, version: int) -> Saved:
+        """Give a held key to the provider it looks like, at that vendor's own address.
+
+        The one change of destination without the secret typed again: the host is the vendor's
+        own. Raises RefusedError when the key is not held or the vendor has no tab here.
+        """
+        entry = self._at_version(key_id, owner, version)
+        row = BY_SLUG.get(entry.looks_like or "")
+        if row is None or not row.hosts:
+            raise RefusedError("This key cannot be moved. Add it at its own provider instead.")
+        secret = self._unseal(key_id, owner).secret or ""
+        typed = _Typed(entry.name, secret, row.endpoint, False, (), provider=row.slug)
+        return self._reseal(entry, typed, owner)
+
+    def send_anyway(self, key_id: str, *, owner: str, version: int) -> KeyEntry:
+        """Lift the hold of a key that looks like another vendor's: the user says it is right."""
+        entry = self._at_version(key_id, owner, version)
+        return self._update(entry, RowChanges(looks_like=None), owner)
+
+    def record(self, result: CheckResult, *, owner: str) -> CheckResult:
+        """Keep a check's result; a passing failure leaves what was proven before."""
+        return self._repository.save_check(result, owner)
+
+    # --- opening ---------------------------------------------------------------------------
+
+    def open(self, key_id: str, *, owner: str) -> OpenedKey:
+        """The secret, for one request to the destination it was sealed with.
+
+        Raises NotFoundError, LockedError (SealError when the row was altered), and RefusedError
+        while the key is held because it looks like another vendor's.
+        """
+        entry = self.entry(key_id, owner=owner)
+        if entry.looks_like:
+            raise RefusedError(standing(entry).explanation)
+        return self._unseal(key_id, owner)
+
+    def _unseal(self, key_id: str, owner: str) -> OpenedKey:
+        vault = self._open_vault()
+        sealed = self._repository.sealed(key_id, owner)
+        label = _label(sealed.entry)
+        secret = vault.open(sealed.blob, label)
+        return OpenedKey(
+            id=label.key_id,
+            provider=label.provider,
+            destination=label.destination,
+            revision=label.revision,
+            secret=secret or None,
+            allow_http=label.allow_http,
+        )
+
+    # --- the steps of an edit ----------------------------------------------------------------
+
+    def _open_vault(self) -> Vault:
+        if self._vault is None or self._locked:
+            raise LockedError(self._locked or "There is no master key, so no key can be opened.")
+        return self._vault
+
+    def _at_version(self, key_id: str, owner: str, version: int) -> KeyEntry:
+        entry = self._repository.entry(key_id, owner)
+        if entry.version != version:
+            raise ConflictError(entry.name, entry.updated_by, entry.updated_at)
+        return entry
+
+    def _is_own(self, entry: KeyEntry, secret: str, owner: str) -> bool:
+        twin = self._repository.twin(owner, self._open_vault().fingerprint(secret))
+        return twin is not None and twin.id == entry.id
+
+    def _unused_fingerprint(
+        self, vault: Vault, secret: str, owner: str, own_id: str | None = None
+    ) -> str | None:
+        if len(secret) < pasted.SHORTEST_SHOWN:
+            return None  # too short to be a credential: several local servers may share it
+        print_ = vault.fingerprint(secret)
+        twin = self._repository.twin(owner, print_)
+        if twin is not None and twin.id != own_id:
+            label = BY_SLUG[twin.provider].label
+            raise InputError("secret", f"This key is already saved as “{twin.name}” ({label}).")
+        return print_
+
+    def _rename(self, entry: KeyEntry, typed: _Typed, owner: str) -> Saved:
+        if typed.name == entry.name:
+            return Saved(entry, typed.notes, changed=False, recheck=False)
+        changes = RowChanges(name=typed.name, name_key=pasted.name_key(typed.name))
+        return Saved(self._update(entry, changes, owner), typed.notes, recheck=False)
+
+    def _reseal(self, entry: KeyEntry, typed: _Typed, owner: str) -> Saved:
+        vault = self._open_vault()
+        row = provider_row(typed.provider or entry.provider)
+        print_ = self._unused_fingerprint(vault, typed.secret, owner, entry.id)
+        label = Label(entry.id, row.slug, typed.endpoint, entry.revision + 1, typed.allow_http)
+        blob = vault.seal(label, typed.secret)
+        held = pasted.looks_like(typed.secret, row, typed.endpoint)
+        changes = RowChanges(
+            provider=row.slug,
+            name=typed.name,
+            name_key=pasted.name_key(typed.name),
+            endpoint=typed.endpoint,
+            hint=pasted.hint(typed.secret),
+            has_secret=bool(typed.secret),
+            sealed=blob,
+            fingerprint=print_,
+            data_key_id=vault.data_key_of(blob),
+            revision=label.revision,
+            looks_like=held.slug if held else None,
+            allow_http=typed.allow_http,
+        )
+        return Saved(self._update(entry, changes, owner), typed.notes)
+
+    def _update(self, entry: KeyEntry, changes: RowChanges, owner: str) -> KeyEntry:
+        return self._repository.update(
+            entry.id, owner, version=entry.version, changes=changes, by=owner, at=self._clock()
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Typed:
+    """What a form or a command line asked for, cleaned and mended."""
+
+    name: str
+    secret: str
+    endpoint: str
+    allow_http: bool
+    notes: tuple[str, ...]
+    provider: str | None = None
+
+    def __repr__(self) -> str:
+        return "_Typed(…)"
+
+
+def _read(row: Provider, name: str, secret: str, endpoint: str, allow_http: bool) -> _Typed:
+    """Clean all three fields; raises one InputError that carries every refusal."""
+    problems: list[InputError] = []
+    mended = _try(problems, lambda: _mend(row, endpoint, allow_http))
+    optional = row.key_optional and (
+        mended is None or endpoints.host(mended.endpoint) not in row.hosts
+    )
+    cleaned = _try(problems, lambda: pasted.clean_secret(secret, optional=optional))
+    named = _try(problems, lambda: pasted.clean_name(name))
+    if problems or mended is None or cleaned is None or named is None:
+        first, *rest = problems
+        raise InputError(first.field, str(first), tuple(rest)) from None
+    consent = allow_http and endpoints.needs_http_consent(mended.endpoint)
+    return _Typed(named, cleaned.secret, mended.endpoint, consent, cleaned.notes + mended.notes)
+
+
+def _try(problems: list[InputError], step: Callable[[], T]) -> T | None:
+    try:
+        return step()
+    except InputError as error:
+        problems.append(error)
+        return None
+
+
+def _mend(row: Provider, text: str, allow_http: bool) -> endpoints.Mended:
+    mended = endpoints.mend(row, text)
+    if endpoints.needs_http_consent(mended.endpoint) and not allow_http:
+        raise InputError(
+            "endpoint",
+            "http would send the key unencrypted over the network. Use https, or allow plain "
+            "http for this key.",
+        )
+    return mended
+
+
+def _label(entry: KeyEntry) -> Label:
+    return Label(entry.id, entry.provider, entry.endpoint, entry.revision, entry.allow_http)
+
+
+def _read_changes(row: Provider, entry: KeyEntry, changes: KeyChanges) -> _Typed:
+    secret = changes.secret.get_secret_value() if changes.secret else ""
+    return _read(
+        replace(row, key_optional=True, hosts=frozenset()) if not secret.strip() else row,
+        entry.name if changes.name is None else changes.name,
+        secret,
+        entry.endpoint if changes.endpoint is None else changes.endpoint,
+        changes.allow_http or entry.allow_http,
+    )
+
+
+def _require_secret(row: Provider, entry: KeyEntry, typed: _Typed, *, moved: bool) -> None:
+    """A stored secret goes only where it was saved for, so a new address needs it again."""
+    if typed.secret or not moved:
+        return
+    if endpoints.host(typed.endpoint) in row.hosts and not entry.has_secret:
+        raise InputError("secret", f"{endpoints.host(typed.endpoint)} needs a key. Enter one.")
+    if entry.has_secret:
+        raise InputError(
+            "secret",
+            f"The address changed from {endpoints.host(entry.endpoint)} to "
+            f"{endpoints.host(typed.endpoint)}. Enter the key again to use it there.",
+        )

@@ -1,0 +1,1 @@
+"""What people see. With `app.py` and `pages/` the only importer of streamlit."""

@@ -1,0 +1,20 @@
+"""The present moment and the reader's time zone."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
+import streamlit as st
+
+from mohet_keys.ui.text import zone_of
+
+
+def now() -> datetime:
+    """The present moment, in UTC."""
+    return datetime.now(UTC)
+
+
+def zone() -> ZoneInfo:
+    """The time zone the reader's browser names."""
+    return zone_of(st.context.timezone)

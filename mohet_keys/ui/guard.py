@@ -1,0 +1,28 @@
+"""The first statement of every page: let in, open the store, and say it when that fails."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from mohet_keys.errors import StoreError
+from mohet_keys.ui import resources
+from mohet_keys.ui.text import escape
+
+
+def enter() -> None:
+    """Stop the page with a plain sentence when the store cannot be opened.
+
+    Nothing is remembered of the failure, so the page works again as soon as the store does.
+    """
+    try:
+        locked = resources.keys().locked
+    except StoreError as error:
+        st.error(escape(str(error)), title="The key store cannot be opened", icon=":material/lock:")
+        st.stop()
+    if locked:
+        st.warning(
+            f"{escape(locked)} Start Mohet Keys with the right master key and everything opens "
+            "again. Until then keys can be listed, renamed and deleted.",
+            title="Keys are locked, not lost",
+            icon=":material/lock:",
+        )

@@ -1,0 +1,131 @@
+"""One saved key: name, badge, hint, where it goes, when it was checked, and what to do next."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from mohet_keys.model import Diagnosis, KeyEntry, Verdict
+from mohet_keys.providers import BY_SLUG
+from mohet_keys.standing import standing, vendor_label
+from mohet_keys.ui import actions, clock, marks
+from mohet_keys.ui.state import ui
+from mohet_keys.ui.text import ago, code, day, duration, escape, literal, moment
+from mohet_keys.ui.verdict_badge import badge, colour
+
+CHOICES = ("Edit", "Use in chat", "Delete")
+
+
+def show(entry: KeyEntry) -> None:
+    """Draw the card. Its buttons act through callbacks."""
+    said = standing(entry, clock.zone())
+    checking = entry.id in ui().running
+    _head(entry, said, checking=checking)
+    st.markdown(_facts(entry))
+    if not checking:
+        _reason(said)
+    for note in ui().notes.get(entry.id, ()):
+        st.caption(f":material/healing: {escape(note)}")
+    st.space("stretch")
+    with st.container(horizontal=True, horizontal_alignment="right"):
+        if not checking:
+            _remedies(entry, said)
+        _check_button(entry, checking=checking)
+
+
+def _head(entry: KeyEntry, said: Diagnosis, *, checking: bool) -> None:
+    badges = (
+        ":gray-badge[:material/progress_activity: Checking]" if checking else badge(said.verdict)
+    )
+    if entry.selected:
+        badges += " :blue-badge[:material/chat: In use]"
+    with st.container(horizontal=True, horizontal_alignment="distribute", wrap=False):
+        st.markdown(f"{literal(entry.name)} {badges}")
+        menu = f"card.menu:{entry.id}"
+        st.menu_button(
+            marks.dots(f"Actions for {escape(entry.name)}"),
+            CHOICES,
+            type="tertiary",
+            key=menu,
+            on_click=actions.choose,
+            args=(entry, menu),
+        )
+
+
+def _facts(entry: KeyEntry) -> str:
+    zone = clock.zone()
+    hint = code(entry.hint) if entry.hint else _no_hint(entry)
+    lines = [
+        f":small[:gray[API KEY]]  \n{hint}",
+        f":small[:material/public: {code(entry.endpoint)}]",
+        f":small[:material/calendar_today: Added {day(entry.created_at, zone)}]",
+    ]
+    if entry.check:
+        when = (
+            f"{ago(entry.check.checked_at, clock.now())} ({moment(entry.check.checked_at, zone)})"
+        )
+        took = entry.check.latency_ms
+        answered = f", answered in {duration(took)}" if took is not None else ""
+        lines.append(f":small[:material/schedule: Checked {when}{answered}]")
+    return "  \n".join(lines)
+
+
+def _no_hint(entry: KeyEntry) -> str:
+    return ":gray[saved, too short to show a part of]" if entry.has_secret else ":gray[none]"
+
+
+def _reason(said: Diagnosis) -> None:
+    """Why the key is not plainly valid, and what to do about it."""
+    if said.verdict is Verdict.UNCHECKED and not said.remedy:
+        return
+    if said.verdict is Verdict.VALID and not said.remedy:
+        st.caption(escape(said.explanation))
+        return
+    tint = colour(said.verdict)
+    reason = escape(said.reason[:1].upper() + said.reason[1:])
+    st.markdown(
+        f":{tint}[**{reason}.**] :small[{escape(said.explanation)}]  \n"
+        f":small[:material/arrow_forward: {escape(said.remedy)}]"
+    )
+
+
+def _remedies(entry: KeyEntry, said: Diagnosis) -> None:
+    """One click for each way out that needs no typing."""
+    if entry.looks_like:
+        _held(entry, entry.looks_like)
+    if said.link:
+        st.link_button("Open the provider’s page", said.link, icon=":material/open_in_new:")
+    if said.endpoint and said.endpoint != entry.endpoint:
+        st.button(
+            f"Use {code(said.endpoint)}",
+            key=f"card.endpoint:{entry.id}",
+            on_click=actions.use_endpoint,
+            args=(entry, said.endpoint),
+        )
+
+
+def _held(entry: KeyEntry, slug: str) -> None:
+    label = vendor_label(slug)
+    row = BY_SLUG.get(slug)
+    if row and row.hosts:
+        st.button(
+            f"Move to {label}",
+            type="primary",
+            key=f"card.move:{entry.id}",
+            on_click=actions.move,
+            args=(entry, label),
+        )
+
+
+def _check_button(entry: KeyEntry, *, checking: bool) -> None:
+    if checking:
+        st.button("Checking…", icon="spinner", key=f"card.check:{entry.id}", disabled=True)
+        return
+    held = bool(entry.looks_like)
+    st.button(
+        "Check here anyway" if held else "Check API Key",
+        icon=":material/science:",
+        key=f"card.check:{entry.id}",
+        on_click=actions.send_anyway if held else actions.check,
+        args=(entry,) if held else (entry.id,),
+        disabled=bool(entry.locked),
+    )

@@ -1,0 +1,72 @@
+"""One tab for each provider. The open one is in the address: `?provider=groq`."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from mohet_keys.providers import BY_SLUG, PROVIDERS, Provider
+from mohet_keys.ui import actions, key_form, key_list, marks, messages, resources
+from mohet_keys.ui.state import peek, put, ui
+
+_PARAMETER = "provider"
+_WIDGET = "api_keys.tab"
+
+
+def show() -> None:
+    """Draw the tabs, and of them only the open one."""
+    counts = resources.keys().counts(owner=resources.owner())
+    labels = {row.slug: _label(row, counts.get(row.slug, 0)) for row in PROVIDERS}
+    put(_WIDGET, labels[_open_slug()])
+    tabs = st.tabs(list(labels.values()), key=_WIDGET, on_change=_opened, args=(labels,))
+    for row, tab in zip(PROVIDERS, tabs, strict=True):
+        if tab.open:
+            with tab:
+                _panel(row, counts.get(row.slug, 0))
+
+
+def _open_slug() -> str:
+    slug = st.query_params.get(_PARAMETER, "")
+    return slug if slug in BY_SLUG else PROVIDERS[0].slug
+
+
+def _opened(labels: dict[str, str]) -> None:
+    """Another tab was opened: put it in the address, which the next run reads."""
+    chosen = peek(_WIDGET)
+    slugs = {label: slug for slug, label in labels.items()}
+    st.query_params[_PARAMETER] = slugs.get(chosen, PROVIDERS[0].slug)
+    state = ui()
+    state.begin()
+    state.close_forms()
+
+
+def _label(row: Provider, count: int) -> str:
+    return f"{row.icon} **{row.label}** :gray-badge[{count}]  \n:small[:gray[{row.tagline}]]"
+
+
+def _panel(row: Provider, count: int) -> None:
+    with st.container(
+        border=True,
+        horizontal=True,
+        vertical_alignment="center",
+        horizontal_alignment="distribute",
+        key=f"head-{row.slug}",
+    ):
+        with st.container(
+            horizontal=True, vertical_alignment="center", width="content", wrap=False
+        ):
+            st.markdown(marks.tile(row.slug), width="content")
+            with st.container(gap=None, width="content"):
+                st.markdown(f"#### {row.label} Keys")
+                st.caption(f"Manage your {row.label} API keys and configurations")
+        st.button(
+            "Add New Key",
+            type="primary",
+            icon=":material/add:",
+            key=f"head.add:{row.slug}",
+            on_click=actions.open_add,
+            args=(row,),
+        )
+    messages.show()
+    if ui().adding == row.slug:
+        key_form.show_add(row)
+    key_list.show(row, count)

@@ -1,0 +1,37 @@
+"""The process-wide parts, built once. Nothing here belongs to one visitor or holds a secret."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from mohet_keys import wiring
+from mohet_keys.background import Background, shared
+from mohet_keys.model import LOCAL_OWNER
+from mohet_keys.service import KeyService
+from mohet_keys.validation import ValidationService
+
+
+@st.cache_resource(show_spinner=False)
+def parts() -> wiring.Parts:
+    """The wired product. A failure to open the store is raised and tried again next time."""
+    return wiring.build()
+
+
+def keys() -> KeyService:
+    """The verbs on saved keys."""
+    return parts().keys
+
+
+def checks() -> ValidationService:
+    """The checks."""
+    return parts().checks
+
+
+def background() -> Background:
+    """The event loop that checks run on, off the script's thread."""
+    return shared()
+
+
+def owner() -> str:
+    """Who the visitor is. Nobody signs in to a local run."""
+    return LOCAL_OWNER

@@ -1,0 +1,82 @@
+"""What the server does beside the pages: health check, security headers, start and stop."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import anyio.to_thread
+from starlette.datastructures import MutableHeaders
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from streamlit import App
+
+from mohet_keys.errors import StoreError
+from mohet_keys.ui import resources
+
+# Streamlit's own page has inline scripts and styles, so those stay allowed; what may not happen
+# is that anything a provider or a key's name says makes the browser ask another host.
+_SOURCES = {
+    "default-src": "'self'",
+    "script-src": "'self' 'unsafe-inline' 'wasm-unsafe-eval'",
+    "style-src": "'self' 'unsafe-inline'",
+    "img-src": "'self' data: blob:",
+    "media-src": "'self' data: blob:",
+    "font-src": "'self' data:",
+    "connect-src": "'self'",
+    "worker-src": "'self' blob:",
+    "frame-src": "'self'",
+    "frame-ancestors": "'none'",
+    "form-action": "'self'",
+    "base-uri": "'self'",
+    "object-src": "'none'",
+}
+
+HEADERS = {
+    "Content-Security-Policy": "; ".join(map(" ".join, _SOURCES.items())),
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
+}
+
+
+class SecurityHeaders:
+    """ASGI middleware that adds `HEADERS` to every HTTP answer."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on and mark the start of its answer."""
+
+        async def marked(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message).update(HEADERS)
+            await send(message)
+
+        await self._app(scope, receive, marked if scope["type"] == "http" else send)
+
+
+async def healthz(_request: Request) -> PlainTextResponse:
+    """200 `ok` when the store opens, else 503 with the reason."""
+    try:
+        await anyio.to_thread.run_sync(lambda: resources.parts().repository.ping())
+    except StoreError as error:
+        return PlainTextResponse(str(error), status_code=503)
+    return PlainTextResponse("ok")
+
+
+@asynccontextmanager
+async def lifespan(_app: App) -> AsyncIterator[None]:
+    """Open the store before the first visitor comes; a store that fails is said on the page."""
+    try:
+        await anyio.to_thread.run_sync(resources.parts)
+    except StoreError:
+        yield
+        return
+    yield
+    resources.background().close()
+    resources.parts().close()

@@ -1,0 +1,95 @@
+"""Starts the app the way a person does, on a free port, with folders of its own."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from mohet_keys import wiring
+from mohet_keys.settings import Settings
+
+ROOT = Path(__file__).parents[2]
+
+
+def free_port() -> int:
+    """A port nothing listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+class AppServer:
+    """`streamlit run app.py` in a process of its own; its output goes to `log`."""
+
+    def __init__(self, folder: Path, **environment: str) -> None:
+        self.folder = folder
+        self.settings = Settings(data_dir=folder / "data", config_dir=folder / "config")
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.log = folder / "app.log"
+        self._environment = environment
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Start and wait until the health check answers at all."""
+        own = {
+            "MOHET_DATA_DIR": str(self.settings.data_dir),
+            "MOHET_CONFIG_DIR": str(self.settings.config_dir),
+            "HOME": str(self.folder),
+        }
+        command = [sys.executable, "-m", "streamlit", "run", "app.py"]
+        flags = ["--server.port", str(self.port), "--server.headless", "true"]
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                command + flags,
+                cwd=ROOT,
+                env={**os.environ, **own, **self._environment},
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+        self._wait()
+
+    def stop(self) -> None:
+        """End the process."""
+        if self._process:
+            self._process.terminate()
+            try:
+                self._process.wait(10)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
+
+    def parts(self) -> wiring.Parts:
+        """The same store, opened from the test's side."""
+        return wiring.build(self.settings)
+
+    def _wait(self) -> None:
+        for _ in range(300):
+            assert self._process is not None
+            assert self._process.poll() is None, self.log.read_text()
+            try:
+                with urllib.request.urlopen(f"{self.url}/_stcore/health", timeout=1):
+                    return
+            except OSError:
+                time.sleep(0.1)
+        raise AssertionError(self.log.read_text())

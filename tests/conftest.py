@@ -1,0 +1,36 @@
+"""What holds for every test: an environment without keys or proxies, and the real parts."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from mohet_keys import wiring
+from mohet_keys.settings import Settings
+
+_STRIPPED = ("MOHET_", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "STREAMLIT_")
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No setting, proxy or provider key of the person who runs the tests reaches them."""
+    for name in list(os.environ):
+        if name.upper().startswith(_STRIPPED) or name.endswith("_API_KEY"):
+            monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    """Settings that keep store and master key in two folders of the test's own."""
+    return Settings(data_dir=tmp_path / "data", config_dir=tmp_path / "config")
+
+
+@pytest.fixture
+def parts(settings: Settings) -> Iterator[wiring.Parts]:
+    """The wired product on a real SQLite file."""
+    built = wiring.build(settings)
+    yield built
+    built.close()
