@@ -91,7 +91,9 @@ class KeyService:
 
     def find(self, ref: str, *, owner: str) -> KeyEntry:
         """The key with this id, or named `provider/name`. Raises NotFoundError."""
-        return self._shown(self._repository.find(ref, owner))
+        slug, slash, name = ref.partition("/")
+        folded = f"{slug}/{pasted.name_key(name)}" if slash else ref
+        return self._shown(self._repository.find(folded, owner))
 
     def list(
         self,
@@ -104,6 +106,7 @@ class KeyService:
         limit: int | None = None,
     ) -> Page:
         """A page of keys; nothing is decrypted for it."""
+        search = pasted.name_key(search)
         found = self._repository.page(
             owner, provider=provider, search=search, sort=sort, offset=offset, limit=limit
         )

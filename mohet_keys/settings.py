@@ -12,6 +12,12 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 APP = "mohet-keys"
 
 
+def _config_folder() -> Path:
+    """The platform's config folder, or another where that is the data folder too (macOS)."""
+    folder = platformdirs.user_config_path(APP)
+    return folder if folder != platformdirs.user_data_path(APP) else Path.home() / ".config" / APP
+
+
 class Settings(BaseSettings):
     """What the operator may set. Unset values get the platform's usual places."""
 
@@ -20,7 +26,7 @@ class Settings(BaseSettings):
     )
 
     data_dir: Path = Field(default_factory=lambda: platformdirs.user_data_path(APP))
-    config_dir: Path = Field(default_factory=lambda: platformdirs.user_config_path(APP))
+    config_dir: Path = Field(default_factory=_config_folder)
     """Where a generated master key goes: never beside the database."""
     database_url: SecretStr | None = None
     master_key: SecretStr | None = None

@@ -12,6 +12,7 @@ from mohet_keys.ui.state import ui
 from mohet_keys.ui.text import ago, code, day, duration, escape, literal, moment
 from mohet_keys.ui.verdict_badge import badge, colour
 
+BUSY = ":gray-badge[:material/progress_activity: Checking]"
 CHOICES = ("Edit", "Use in chat", "Delete")
 
 
@@ -33,9 +34,7 @@ def show(entry: KeyEntry) -> None:
 
 
 def _head(entry: KeyEntry, said: Diagnosis, *, checking: bool) -> None:
-    badges = (
-        ":gray-badge[:material/progress_activity: Checking]" if checking else badge(said.verdict)
-    )
+    badges = BUSY if checking else badge(said.verdict)
     if entry.selected:
         badges += " :blue-badge[:material/chat: In use]"
     with st.container(horizontal=True, horizontal_alignment="distribute", wrap=False):
@@ -60,9 +59,8 @@ def _facts(entry: KeyEntry) -> str:
         f":small[:material/calendar_today: Added {day(entry.created_at, zone)}]",
     ]
     if entry.check:
-        when = (
-            f"{ago(entry.check.checked_at, clock.now())} ({moment(entry.check.checked_at, zone)})"
-        )
+        at = entry.check.checked_at
+        when = f"{ago(at, clock.now())} ({moment(at, zone)})"
         took = entry.check.latency_ms
         answered = f", answered in {duration(took)}" if took is not None else ""
         lines.append(f":small[:material/schedule: Checked {when}{answered}]")

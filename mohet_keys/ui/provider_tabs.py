@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from mohet_keys.providers import BY_SLUG, PROVIDERS, Provider
-from mohet_keys.ui import actions, key_form, key_list, marks, messages, resources
+from mohet_keys.ui import actions, heading, key_form, key_list, messages, resources
 from mohet_keys.ui.state import peek, put, ui
 
 _PARAMETER = "provider"
@@ -51,13 +51,11 @@ def _panel(row: Provider, count: int) -> None:
         horizontal_alignment="distribute",
         key=f"head-{row.slug}",
     ):
-        with st.container(
-            horizontal=True, vertical_alignment="center", width="content", wrap=False
-        ):
-            st.markdown(marks.tile(row.slug), width="content")
-            with st.container(gap=None, width="content"):
-                st.markdown(f"#### {row.label} Keys")
-                st.caption(f"Manage your {row.label} API keys and configurations")
+        heading.titled(
+            row.slug,
+            f"#### {row.label} Keys",
+            f"Manage your {row.label} API keys and configurations",
+        )
         st.button(
             "Add New Key",
             type="primary",

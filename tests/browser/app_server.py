@@ -7,7 +7,6 @@ import socket
 import subprocess
 import sys
 import time
-import urllib.request
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -79,6 +78,12 @@ class AppServer:
                 self._process.kill()
                 self._process.wait()
 
+    @property
+    def pid(self) -> int:
+        """The id of the server's process."""
+        assert self._process is not None
+        return self._process.pid
+
     def parts(self) -> wiring.Parts:
         """The same store, opened from the test's side."""
         return wiring.build(self.settings)
@@ -88,7 +93,7 @@ class AppServer:
             assert self._process is not None
             assert self._process.poll() is None, self.log.read_text()
             try:
-                with urllib.request.urlopen(f"{self.url}/_stcore/health", timeout=1):
+                with socket.create_connection(("127.0.0.1", self.port), timeout=1):
                     return
             except OSError:
                 time.sleep(0.1)

@@ -1,0 +1,159 @@
+"""The tables. Each column is tagged with what protects it; a test fails on an untagged one.
+
+- sealed: what it says is also inside the sealed value, so a change of it alone locks the key
+- identity: says whose or which row it is
+- cosmetic: may be changed by whoever can write the database, without harm to a secret
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import Column, DateTime, ForeignKey, Index, LargeBinary, MetaData, Text
+from sqlalchemy.engine import Dialect
+from sqlalchemy.types import TypeDecorator
+from sqlmodel import Field, SQLModel
+
+SEALED = {"trust": "sealed"}
+IDENTITY = {"trust": "identity"}
+COSMETIC = {"trust": "cosmetic"}
+
+
+class Moment(TypeDecorator[datetime]):
+    """A point in time: UTC in the database, aware in Python. A naive one is refused."""
+
+    impl = DateTime
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, _dialect: Dialect) -> datetime | None:
+        """To UTC without a zone, which every database keeps alike."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a time without a zone cannot be stored")
+        return value.astimezone(UTC).replace(tzinfo=None)
+
+    def process_result_value(self, value: datetime | None, _dialect: Dialect) -> datetime | None:
+        """Back to an aware UTC time."""
+        return None if value is None else value.replace(tzinfo=UTC)
+
+
+class _Base(SQLModel):
+    metadata = MetaData()
+
+
+def _text(info: dict[str, str], **more: Any) -> Any:
+    return Field(sa_column=Column(Text, nullable=more.pop("nullable", False), info=info, **more))
+
+
+def _moment(info: dict[str, str], *, nullable: bool = False) -> Any:
+    return Field(default=None, sa_column=Column(Moment, nullable=nullable, info=info))
+
+
+class KeyRow(_Base, table=True):
+    """A saved key. The sealed bytes stay out of its repr and out of every listing."""
+
+    __tablename__ = "api_key"
+    __table_args__ = (
+        Index("api_key_name", "owner", "provider", "name_key", unique=True),
+        Index("api_key_fingerprint", "owner", "fingerprint", unique=True),
+        Index("api_key_age", "owner", "provider", "created_at", "id"),
+    )
+
+    id: str = _text(IDENTITY, primary_key=True)
+    owner: str = _text(IDENTITY)
+    provider: str = _text(SEALED)
+    name: str = _text(COSMETIC)
+    name_key: str = _text(COSMETIC)
+    endpoint: str = _text(SEALED)
+    hint: str = _text(COSMETIC)
+    has_secret: bool = Field(sa_column_kwargs={"info": COSMETIC})
+    sealed: bytes = Field(repr=False, sa_column=Column(LargeBinary, nullable=False, info=SEALED))
+    fingerprint: str | None = Field(
+        default=None, repr=False, sa_column=Column(Text, nullable=True, info=COSMETIC)
+    )
+    data_key_id: str = _text(COSMETIC)
+    revision: int = Field(sa_column_kwargs={"info": SEALED})
+    version: int = Field(sa_column_kwargs={"info": COSMETIC})
+    looks_like: str | None = Field(
+        default=None, sa_column=Column(Text, nullable=True, info=COSMETIC)
+    )
+    allow_http: bool = Field(sa_column_kwargs={"info": SEALED})
+    created_at: datetime = _moment(COSMETIC)
+    updated_at: datetime = _moment(COSMETIC)
+    updated_by: str = _text(COSMETIC)
+
+
+def _key_id() -> Any:
+    reference = ForeignKey("api_key.id", ondelete="CASCADE")
+    return Field(sa_column=Column(Text, reference, primary_key=True, info=IDENTITY))
+
+
+class CheckRow(_Base, table=True):
+    """The last check of each key, and beside it what was last proven."""
+
+    __tablename__ = "key_check"
+
+    key_id: str = _key_id()
+    revision: int = Field(sa_column_kwargs={"info": COSMETIC})
+    verdict: str = _text(COSMETIC)
+    reason: str = _text(COSMETIC)
+    explanation: str = _text(COSMETIC)
+    remedy: str = _text(COSMETIC)
+    retry_after: float | None = Field(default=None, sa_column_kwargs={"info": COSMETIC})
+    endpoint: str | None = Field(default=None, sa_column=Column(Text, info=COSMETIC))
+    link: str | None = Field(default=None, sa_column=Column(Text, info=COSMETIC))
+    http_status: int | None = Field(default=None, sa_column_kwargs={"info": COSMETIC})
+    latency_ms: int | None = Field(default=None, sa_column_kwargs={"info": COSMETIC})
+    checked_at: datetime = _moment(COSMETIC)
+    models: str = _text(COSMETIC)
+    recommended_model: str | None = Field(default=None, sa_column=Column(Text, info=COSMETIC))
+    proven_verdict: str | None = Field(default=None, sa_column=Column(Text, info=COSMETIC))
+    proven_reason: str | None = Field(default=None, sa_column=Column(Text, info=COSMETIC))
+    proven_at: datetime | None = _moment(COSMETIC, nullable=True)
+
+
+class SelectionRow(_Base, table=True):
+    """The key and model each owner chats with."""
+
+    __tablename__ = "selection"
+
+    owner: str = _text(IDENTITY, primary_key=True)
+    key_id: str = Field(
+        sa_column=Column(
+            Text,
+            ForeignKey("api_key.id", ondelete="CASCADE"),
+            nullable=False,
+            index=True,
+            info=IDENTITY,
+        )
+    )
+    model: str | None = Field(default=None, sa_column=Column(Text, info=COSMETIC))
+    updated_at: datetime = _moment(COSMETIC)
+
+
+class DataKeyRow(_Base, table=True):
+    """A data key; what it is for, and which of them seals now."""
+
+    __tablename__ = "data_key"
+
+    id: str = _text(IDENTITY, primary_key=True)
+    purpose: str = _text(SEALED)
+    active: bool = Field(sa_column_kwargs={"info": COSMETIC})
+    created_at: datetime = _moment(COSMETIC)
+
+
+class WrapRow(_Base, table=True):
+    """A data key wrapped under one master key."""
+
+    __tablename__ = "data_key_wrap"
+
+    data_key_id: str = Field(
+        sa_column=Column(Text, ForeignKey("data_key.id"), primary_key=True, info=IDENTITY)
+    )
+    master_id: str = _text(IDENTITY, primary_key=True)
+    blob: bytes = Field(repr=False, sa_column=Column(LargeBinary, nullable=False, info=SEALED))
+
+
+METADATA = _Base.metadata

@@ -1,0 +1,150 @@
+"""The planted secret: after the whole life of a key, nothing anywhere holds it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import BrowserContext, Page, WebSocket, expect
+
+from mohet_keys.simulator.server import Simulator
+from tests.browser.app_server import ROOT, AppServer
+from tests.browser.screen import ApiKeys
+from tests.leaks import canary, files_below, leak, scan
+
+
+@pytest.fixture
+def watched(context: BrowserContext) -> tuple[Page, list[bytes]]:
+    """A tab that keeps every frame the server sends it, and every address it asks for."""
+    page = context.new_page()
+    heard: list[bytes] = []
+
+    def listen(socket: WebSocket) -> None:
+        socket.on("framereceived", lambda data: heard.append(_bytes(data)))
+
+    page.on("websocket", listen)
+    page.on("request", lambda request: heard.append(request.url.encode()))
+    page.on("console", lambda message: heard.append(message.text.encode()))
+    return page, heard
+
+
+def _bytes(data: str | bytes) -> bytes:
+    return data.encode() if isinstance(data, str) else data
+
+
+@pytest.fixture
+def verbose_app(tmp_path: Path) -> Iterator[AppServer]:
+    """The app with all logging on."""
+    with AppServer(tmp_path, STREAMLIT_LOGGER_LEVEL="debug", PYTHONASYNCIODEBUG="1") as server:
+        yield server
+
+
+def command(app: AppServer, *args: str, stdin: str = "") -> bytes:
+    """Run the command line on the app's store; everything it says."""
+    own = {
+        "MOHET_DATA_DIR": str(app.settings.data_dir),
+        "MOHET_CONFIG_DIR": str(app.settings.config_dir),
+        "HOME": str(app.folder),
+    }
+    done = subprocess.run(
+        [sys.executable, "-m", "mohet_keys", *args],
+        cwd=ROOT,
+        env={**os.environ, **own},
+        input=stdin.encode(),
+        capture_output=True,
+        check=False,
+    )
+    return done.stdout + done.stderr
+
+
+def live(app: AppServer, simulator: Simulator, page: Page, secret: str) -> bytes:
+    """Add, check, fail, echo, rename, refuse, reload, use elsewhere and delete one key."""
+    keys = ApiKeys(page, app.url)
+    endpoint = simulator.endpoint("openai")
+    keys.open("openai")
+    keys.add("Canary", secret + " x", endpoint)  # refused: an inner space
+    expect(page.get_by_role("textbox", name="API Key")).to_have_value("")
+    keys.fill(secret=f"Bearer {secret}\n")
+    page.get_by_role("button", name="Save Key").click()
+    keys.expect_badge("Canary", "Invalid")
+    said = command(app, "check", "openai/Canary", "--json")
+    said += command(app, "add", "groq", "Twin", "--secret-stdin", "--json", stdin=secret)
+    said += command(app, "add", "openai", "Argument", secret)
+    said += command(app, "edit", "openai/Canary", "--endpoint", "https://elsewhere.example/v1")
+    keys.choose("Canary", "Edit")
+    keys.fill(name="Renamed", secret=secret)
+    page.get_by_role("button", name="Update Key").click()
+    expect(keys.card("Renamed")).to_be_visible()
+    keys.check("Renamed")
+    keys.expect_badge("Renamed", "Invalid")
+    page.reload()
+    keys.expect_badge("Renamed", "Invalid")
+    said += command(app, "list", "--json")
+    keys.choose("Renamed", "Delete")
+    page.get_by_role("dialog").get_by_role("button", name="Delete Key").click()
+    expect(page.get_by_text("No API keys yet")).to_be_visible()
+    return said
+
+
+def evidence(app: AppServer, heard: list[bytes], said: bytes) -> dict[str, bytes]:
+    """Everything the run left behind or let out."""
+    found = {f"file {name}": content for name, content in files_below(app.folder)}
+    found["frames and requests"] = b"\n".join(heard)
+    found["command line output"] = said
+    found["process"] = process_facts(app)
+    return found
+
+
+def process_facts(app: AppServer) -> bytes:
+    """The command line and environment of the running server, as others on the host see them."""
+    process = Path(f"/proc/{app.pid}")
+    return b"".join((process / name).read_bytes() for name in ("cmdline", "environ"))
+
+
+def test_t01_t38_nothing_holds_the_secret(
+    verbose_app: AppServer,
+    simulator: Simulator,
+    watched: tuple[Page, list[bytes]],
+) -> None:
+    """No file, log, frame, address, exit message or argument has the secret, in any form."""
+    page, heard = watched
+    secret = canary("sk-proj-")
+    said = live(verbose_app, simulator, page, secret)
+    found = evidence(verbose_app, heard, said)
+    assert len(b"".join(heard)) > 10_000, "the frames were not heard"
+    assert any("mohet_keys.db" in name for name in found)
+    assert scan(secret, found) == []
+
+
+def test_t30_a_key_the_server_echoes_is_scrubbed(
+    verbose_app: AppServer,
+    simulator: Simulator,
+    watched: tuple[Page, list[bytes]],
+) -> None:
+    """An endpoint that sends the key back in its error does not get it onto the screen."""
+    page, heard = watched
+    secret = canary("sk-proj-sim-echo-")
+    keys = ApiKeys(page, verbose_app.url)
+    keys.open("openai")
+    keys.add("Echo", secret, simulator.endpoint("openai"))
+    keys.expect_badge("Echo", "Invalid")
+    assert scan(secret, evidence(verbose_app, heard, b"")) == []
+
+
+@pytest.mark.parametrize("form", ["raw", "base64", "hex", "url", "json", "part"])
+@pytest.mark.parametrize("place", ["file", "frames and requests", "command line output"])
+def test_the_scan_finds_a_leak_put_in_on_purpose(tmp_path: Path, place: str, form: str) -> None:
+    """The same scan fails when the secret is left in one place in one form."""
+    secret = canary("sk-proj-")
+    (tmp_path / "app.log").write_bytes(b"quiet\n")
+    found = {"frames and requests": b"quiet", "command line output": b"quiet"}
+    if place == "file":
+        (tmp_path / "app.log").write_bytes(b"noise " + leak(secret, form) + b" noise")
+    else:
+        found[place] += leak(secret, form)
+    found.update(files_below(tmp_path))
+    assert scan(secret, found) != []

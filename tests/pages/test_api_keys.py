@@ -1,0 +1,231 @@
+"""Stories of the API Keys page, told without a browser."""
+
+from __future__ import annotations
+
+import sqlite3
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+from streamlit.testing.v1 import AppTest
+
+from mohet_keys.model import (
+    LOCAL_OWNER,
+    CheckResult,
+    Diagnosis,
+    KeyChanges,
+    KeyEntry,
+    NewKey,
+    Proven,
+    Verdict,
+)
+from mohet_keys.providers import PROVIDERS
+from mohet_keys.ui.verdict_badge import BADGES
+from mohet_keys.wiring import Parts
+from tests.leaks import canary, scan
+from tests.pages.conftest import OpenPage
+
+DEAD = "http://127.0.0.1:9/v1"  # the discard port: nothing answers there
+
+
+def words(at: AppTest) -> str:
+    """Everything the page says, in one text."""
+    kinds = (at.markdown, at.caption, at.error, at.warning, at.info, at.success, at.text)
+    return "\n".join(str(element.value) for kind in kinds for element in kind)
+
+
+def save(store: Parts, name: str = "Production", secret: str | None = None) -> KeyEntry:
+    """A Groq key at an address where nothing listens."""
+    typed = NewKey(
+        provider="groq",
+        name=name,
+        secret=SecretStr(secret or canary("gsk_")),
+        endpoint=DEAD,
+    )
+    return store.keys.add(typed, owner=LOCAL_OWNER).entry
+
+
+def fill(at: AppTest, form: str, **values: str) -> None:
+    """Type into an open form."""
+    for name, value in values.items():
+        at.text_input(key=f"{form}.{name}").set_value(value)
+
+
+@pytest.mark.parametrize("slug", [row.slug for row in PROVIDERS])
+def test_an_empty_tab_invites(open_page: OpenPage, slug: str) -> None:
+    """Each provider's tab opens by address and invites to add the first key."""
+    at = open_page(slug)
+    label = next(row.label for row in PROVIDERS if row.slug == slug)
+    assert "No API keys yet" in words(at)
+    assert f"{label} Keys" in words(at)
+    assert at.button(key=f"head.add:{slug}").label == "Add New Key"
+
+
+def test_only_the_open_tab_is_computed(open_page: OpenPage) -> None:
+    """The other five tabs hold nothing until they are opened."""
+    at = open_page("groq")
+    assert len([button for button in at.button if button.label == "Add New Key"]) == 1
+
+
+def test_a_saved_key_leaves_no_secret_in_the_session(open_page: OpenPage, store: Parts) -> None:
+    """After the callback neither session state nor any element holds the secret."""
+    secret = canary("gsk_")
+    at = open_page("groq")
+    at.button(key="head.add:groq").click().run()
+    fill(at, "add:groq", name="Production", secret=secret, endpoint=DEAD)
+    at.button(key="add:groq.save").click().run()
+    assert not at.exception
+    assert [entry.name for entry in store.keys.list(owner=LOCAL_OWNER).entries] == ["Production"]
+    state = repr({key: at.session_state[key] for key in at.session_state})
+    tree = "".join(
+        str(element.proto) for kind in ("markdown", "text_input") for element in at.get(kind)
+    )
+    assert scan(secret, {"state": state.encode(), "tree": tree.encode()}) == []
+
+
+def test_a_refused_form_keeps_what_was_typed_but_the_secret(open_page: OpenPage) -> None:
+    """Name and endpoint stay in the form, the secret is gone, and each field says its problem."""
+    at = open_page("groq")
+    at.button(key="head.add:groq").click().run()
+    fill(at, "add:groq", name="Production", secret="two words here", endpoint="ftp://nowhere")
+    at.button(key="add:groq.save").click().run()
+    assert at.text_input(key="add:groq.name").value == "Production"
+    assert at.text_input(key="add:groq.endpoint").value == "ftp://nowhere"
+    assert at.text_input(key="add:groq.secret").value == ""
+    problems = [text for text in words(at).splitlines() if text.startswith(":red[:material/error:")]
+    assert len(problems) == 2
+    assert "two words here" not in words(at)
+
+
+def test_the_edit_form_never_holds_the_secret(open_page: OpenPage, store: Parts) -> None:
+    """The secret field starts empty and says how to keep what is saved."""
+    entry = save(store)
+    at = open_page("groq")
+    at.session_state[f"card.menu:{entry.id}"] = None
+    open_edit(at, entry)
+    field = at.text_input(key=f"edit:{entry.id}.secret")
+    assert field.value == ""
+    assert field.placeholder == f"Leave empty to keep …{entry.hint[-4:]}"
+
+
+def open_edit(at: AppTest, entry: KeyEntry) -> None:
+    """Open a card's edit form the way its menu does."""
+    state = at.session_state["mohet"]
+    state.editing, state.editing_version = entry.id, entry.version
+    at.session_state[f"edit:{entry.id}.name"] = entry.name
+    at.session_state[f"edit:{entry.id}.endpoint"] = entry.endpoint
+    at.run()
+
+
+def test_a_moved_endpoint_asks_for_the_key_again(open_page: OpenPage, store: Parts) -> None:
+    """Changing the address without the key is refused at the key's field."""
+    entry = save(store)
+    at = open_page("groq")
+    open_edit(at, entry)
+    fill(at, f"edit:{entry.id}", endpoint="https://elsewhere.example/v1")
+    at.button(key=f"edit:{entry.id}.save").click().run()
+    assert "Enter the key again" in words(at)
+    assert store.keys.entry(entry.id, owner=LOCAL_OWNER).endpoint == DEAD
+
+
+def test_the_second_editor_keeps_what_was_typed(open_page: OpenPage, store: Parts) -> None:
+    """Who was slower is told, keeps the form, and may save over it."""
+    entry = save(store)
+    at = open_page("groq")
+    open_edit(at, entry)
+    store.keys.edit(entry.id, KeyChanges(name="Theirs"), owner=LOCAL_OWNER, version=1)
+    fill(at, f"edit:{entry.id}", name="Mine")
+    at.button(key=f"edit:{entry.id}.save").click().run()
+    assert "was changed by local" in words(at)
+    assert at.text_input(key=f"edit:{entry.id}.name").value == "Mine"
+    at.button(key=f"edit:{entry.id}.save").click().run()
+    assert store.keys.entry(entry.id, owner=LOCAL_OWNER).name == "Mine"
+
+
+@pytest.mark.parametrize("verdict", list(Verdict))
+def test_every_verdict_has_its_badge_and_its_words(
+    open_page: OpenPage, store: Parts, verdict: Verdict
+) -> None:
+    """The card shows the badge, and beside it reason and remedy where there are some."""
+    entry = save(store)
+    said = Diagnosis(verdict, "some reason", "This happened.", "Do this.")
+    result = CheckResult(entry.id, entry.revision, said, datetime.now(UTC), 200, 312)
+    store.keys.record(result, owner=LOCAL_OWNER)
+    at = open_page("groq")
+    text = words(at)
+    assert f"{BADGES[verdict][0]}]" in text
+    assert "Some reason" in text
+    assert "answered in 312 ms" in text
+
+
+def test_an_outage_says_what_was_proven(open_page: OpenPage, store: Parts) -> None:
+    """An unreachable key that was valid says both, with the time in the reader's zone."""
+    entry = save(store)
+    at_time = datetime(2026, 11, 24, 23, 30, tzinfo=UTC)
+    proven = Proven(Verdict.VALID, "key works", at_time)
+    for diagnosis in (
+        Diagnosis(Verdict.VALID, "key works", "It works."),
+        Diagnosis(Verdict.UNREACHABLE, "offline", "No answer came.", "Try later."),
+    ):
+        result = CheckResult(entry.id, entry.revision, diagnosis, at_time, proven=proven)
+        store.keys.record(result, owner=LOCAL_OWNER)
+    text = words(open_page("groq"))
+    assert "Unreachable]" in text
+    assert "It was valid when it was last reached" in text
+    assert "25 November 2026" in text
+
+
+def test_delete_asks_names_the_key_and_warns(open_page: OpenPage, store: Parts) -> None:
+    """The dialog names the key and warns in red when it is the selected one."""
+    entry = save(store)
+    store.keys.select(entry.id, owner=LOCAL_OWNER)
+    at = open_page("groq")
+    at.session_state["mohet"].deleting = entry.id
+    at.run()
+    assert "Are you sure you want to delete the API key **Production**?" in words(at)
+    assert "This is your currently selected key." in words(at)
+    at.button(key="delete.confirm").click().run()
+    assert store.keys.counts(owner=LOCAL_OWNER) == {}
+    assert "was deleted" in words(at)
+
+
+def test_a_message_lives_until_the_next_action(open_page: OpenPage, store: Parts) -> None:
+    """What was said about one action is gone after the next."""
+    entry = save(store)
+    at = open_page("groq")
+    open_edit(at, entry)
+    at.button(key=f"edit:{entry.id}.save").click().run()
+    assert "Nothing was changed" in words(at)
+    at.button(key=f"edit:{entry.id}.cancel").click().run()
+    assert "Nothing was changed" not in words(at)
+
+
+def test_a_store_that_cannot_be_opened_is_said_on_the_page(
+    open_page: OpenPage, tmp_path: Path
+) -> None:
+    """A file that is no store gets a sentence, no traceback, and is left as it is."""
+    data = tmp_path / "data"
+    data.mkdir()
+    (data / "mohet_keys.db").write_bytes(b"not a database at all" * 100)
+    at = open_page("groq")
+    assert at.error
+    assert not at.button
+    assert (data / "mohet_keys.db").read_bytes() == b"not a database at all" * 100
+
+
+def test_without_the_master_key_the_keys_are_shown_as_locked(
+    open_page: OpenPage, store: Parts, tmp_path: Path
+) -> None:
+    """A lost master key locks the keys and loses none."""
+    import streamlit as st
+
+    save(store)
+    (tmp_path / "config" / "master.key").unlink()
+    st.cache_resource.clear()
+    at = open_page("groq")
+    assert "locked, not lost" in words(at).lower() or at.warning
+    assert "Locked]" in words(at)
+    with sqlite3.connect(tmp_path / "data" / "mohet_keys.db") as database:
+        assert database.execute("select count(*) from api_key").fetchone() == (1,)
+    assert not (tmp_path / "config" / "master.key").exists()
