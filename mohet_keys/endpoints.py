@@ -72,7 +72,7 @@ class _Parts:
         return f"{self.scheme}://{host}{port}{self.path}"
 
 
-# --- canonical form ------------------------------------------------------------------------------
+# --- canonical form ---------------------------------------------------------------------------
 
 
 def canonical(url: str) -> str:
@@ -215,7 +215,7 @@ def _path(text: str) -> str:
     return re.sub("%[0-9A-Fa-f]{2}", lambda found: found.group().upper(), folded)
 
 
-# --- mending what was typed ----------------------------------------------------------------------
+# --- mending what was typed -------------------------------------------------------------------
 
 
 def mend(row: Provider, text: str) -> Mended:

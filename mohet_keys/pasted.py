@@ -122,7 +122,7 @@ def _refuse(message: str) -> InputError:
     return InputError("secret", message)
 
 
-# --- taking off what is around the secret --------------------------------------------------------
+# --- taking off what is around the secret -----------------------------------------------------
 
 
 def _unwrap(text: str, notes: list[str]) -> str:
@@ -181,7 +181,7 @@ def _separator(text: str, notes: list[str]) -> str:
     return bare
 
 
-# --- refusing what is no secret ------------------------------------------------------------------
+# --- refusing what is no secret ---------------------------------------------------------------
 
 
 def _refuse_mistakes(bare: str) -> None:
