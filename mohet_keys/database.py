@@ -1,176 +1,142 @@
-"""The engine: where the store lies, how it is opened, and what its failures are called.
+"""The door to the database: connections, transactions, and plain words for its failures.
 
-All that is SQLite's own stands here: journal and pragmas, who may read the files, the lock a
-writer takes at once. A transaction that reads first and writes later fails with "database is
-locked" whatever the timeout, so writers begin with `BEGIN IMMEDIATE`.
+What differs between databases is decided here, by the dialect; SQLite's own is in `sqlite_file`.
 """
 
 from __future__ import annotations
 
-import os
-import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
-from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.exc import (
+    ArgumentError,
+    DBAPIError,
+    IntegrityError,
+    NoSuchModuleError,
+    SQLAlchemyError,
+)
 
+from mohet_keys import sqlite_file
 from mohet_keys.errors import StoreError
 
-BUSY_MS = 10_000
-"""How long a writer waits for another one."""
-_PRAGMAS = (
-    f"busy_timeout={BUSY_MS}",
-    "journal_mode=WAL",
-    "synchronous=FULL",
-    "foreign_keys=ON",
-    "secure_delete=ON",
-    "trusted_schema=OFF",
-    "cell_size_check=ON",
-)
-_SIDE_FILES = ("", "-wal", "-shm")
+
+class ClashError(StoreError):
+    """A write was refused because another row has the same name, secret or id."""
 
 
-def open_engine(url: str) -> Engine:
-    """An engine for the store at `url`. Raises StoreError; makes the folder, not the tables."""
-    parsed = _parsed(url)
-    if parsed.get_backend_name() != "sqlite":
-        return create_engine(parsed, hide_parameters=True, pool_pre_ping=True)
-    path = _file_of(parsed)
-    _prepare(path)
-    engine = create_engine(parsed, hide_parameters=True, connect_args={"timeout": BUSY_MS / 1000})
-    event.listen(engine, "connect", _connected)
-    event.listen(engine, "begin", _begun)
-    return engine
+class Database:
+    """The store at `url`. Raises StoreError; makes folder and file, not the tables.
+
+    Threads may share it; a forked child needs its own.
+    """
+
+    def __init__(self, url: str) -> None:
+        parsed = _parsed(url)
+        self._is_file = parsed.get_backend_name() == "sqlite"
+        if self._is_file:
+            sqlite_file.prepare(sqlite_file.file_of(parsed.database))
+        self.engine = _engine(parsed, is_file=self._is_file)
+        self._left_in_log = False
+
+    def close(self) -> None:
+        """Let go of every connection."""
+        self._wipe_rest()
+        self.engine.dispose()
+
+    def ping(self) -> None:
+        """Read one thing from the tables. Raises StoreError."""
+        with self.reading() as connection:
+            connection.execute(text("SELECT count(*) FROM data_key"))
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """A transaction that reads. Raises StoreError for whatever the database says."""
+        with said_plainly(), self.engine.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """A transaction that, on SQLite, holds the writers' lock from its first statement.
+
+        Raises ClashError when a unique or foreign key refuses, StoreError for anything else.
+        """
+        with (
+            said_plainly(),
+            self.engine.connect().execution_options(writing=True) as connection,
+            connection.begin(),
+        ):
+            yield connection
+        self._wipe_rest()
+
+    def wipe(self, *, patient: bool = True) -> None:
+        """Leave nothing in the log of what was just deleted or replaced.
+
+        Waits half a second for readers; what they hold up is left to the next write, to close,
+        or to the next start.
+        """
+        if self._is_file:
+            self._left_in_log = not self._log_emptied(patient=patient)
+
+    def _wipe_rest(self) -> None:
+        if self._left_in_log:
+            self.wipe(patient=False)
+
+    def _log_emptied(self, *, patient: bool) -> bool:
+        try:
+            with said_plainly(), self.engine.connect() as connection:
+                driver = connection.connection.driver_connection
+                return sqlite_file.empty_log(driver, patient=patient)
+        except StoreError:
+            return False  # what was to be saved is saved; only the wiping has to wait
 
 
 def _parsed(url: str) -> URL:
     try:
-        return make_url(url)
-    except ArgumentError:
-        raise StoreError("MOHET_DATABASE_URL is not a database address.") from None
-    except NoSuchModuleError:
-        raise StoreError("MOHET_DATABASE_URL names a database that is not supported.") from None
+        parsed = make_url(url)
+        parsed.get_dialect()
+    except (ArgumentError, NoSuchModuleError, ImportError):
+        raise StoreError("MOHET_DATABASE_URL is no address of a supported database.") from None
+    return parsed
 
 
-def _file_of(url: URL) -> Path:
-    if not url.database or url.database == ":memory:":
-        raise StoreError("The store needs a file; a database in memory would be lost.")
-    return Path(url.database)
-
-
-def _prepare(path: Path) -> None:
-    """A folder only its owner can enter, and files only their owner can read, at any umask.
-
-    A folder that was there before is left as it is, unless it holds nothing but the store.
-    """
-    try:
-        new = not path.parent.exists()
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        if new:
-            path.parent.chmod(0o700)
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
-        for suffix in _SIDE_FILES:
-            _tighten(path.with_name(path.name + suffix))
-        if _holds_only(path):
-            path.parent.chmod(0o700)
-    except OSError as error:
-        raise StoreError(
-            f"The folder {path.parent} cannot be written ({error.strerror})."
-        ) from None
-
-
-def _tighten(path: Path) -> None:
-    if path.exists() and stat.S_IMODE(path.stat().st_mode) & 0o077:
-        path.chmod(0o600)
-
-
-def _holds_only(path: Path) -> bool:
-    return all(other.name.startswith(path.name) for other in path.parent.iterdir())
-
-
-def _connected(connection: Any, _record: object) -> None:
-    """Set up a fresh SQLite connection; transactions are begun by `_begun`, not by the driver."""
-    connection.isolation_level = None
-    cursor = connection.cursor()
-    for pragma in _PRAGMAS:
-        cursor.execute(f"PRAGMA {pragma}")
-    cursor.close()
+def _engine(url: URL, *, is_file: bool) -> Engine:
+    """An engine that never puts a statement's values into an error or a log."""
+    if not is_file:
+        return create_engine(url, hide_parameters=True, pool_pre_ping=True)
+    # Many connections, so that readers need not wait behind writers that wait for the lock.
+    engine = create_engine(url, hide_parameters=True, pool_size=10, max_overflow=40)
+    event.listen(engine, "connect", sqlite_file.connected)
+    event.listen(engine, "begin", _begun)
+    return engine
 
 
 def _begun(connection: Connection) -> None:
     writing = connection.get_execution_options().get("writing", False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
-
-
-@contextmanager
-def reading(engine: Engine) -> Iterator[Connection]:
-    """A transaction that reads. Raises StoreError for whatever the database says."""
-    with said_plainly(), engine.connect() as connection:
-        yield connection
-
-
-@contextmanager
-def writing(engine: Engine) -> Iterator[Connection]:
-    """A transaction that holds the write lock from its first moment."""
-    with (
-        said_plainly(),
-        engine.connect().execution_options(writing=True) as connection,
-        connection.begin(),
-    ):
-        yield connection
-
-
-def wipe(engine: Engine) -> None:
-    """Bring the write-ahead log into the file and empty it, so that nothing old stays in it.
-
-    A reader can hold it up; then the next write or the last close does it.
-    """
-    if engine.dialect.name != "sqlite":
-        return
-    with said_plainly(), engine.connect() as connection:
-        driver: Any = connection.connection.driver_connection
-        driver.execute("PRAGMA busy_timeout=300")
-        try:
-            driver.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-        finally:
-            driver.execute(f"PRAGMA busy_timeout={BUSY_MS}")
+    begin = sqlite_file.BEGIN_WRITING if writing else sqlite_file.BEGIN_READING
+    connection.exec_driver_sql(begin)
 
 
 @contextmanager
 def said_plainly() -> Iterator[None]:
-    """Turn a database error into a StoreError without statement, parameters or cause."""
+    """Turn a database error into a StoreError that holds no statement, no value and no cause.
+
+    `from None` would only hide the error; it would still hang on `__context__`, values and all.
+    A driver's ValueError or OverflowError is one that a value caused on its way in or out.
+    """
     try:
         yield
-    except SQLAlchemyError as error:
-        raise StoreError(_sentence(error)) from None
+    except (SQLAlchemyError, ValueError, OverflowError) as error:
+        plain = _plain(error)
+        try:
+            raise plain
+        finally:
+            plain.__context__ = None
 
 
-_SENTENCES = (
-    ("locked", "The store is busy: another program holds it. Try again in a moment."),
-    ("full", "The disk is full, so nothing was saved. Free some space and try again."),
-    ("readonly", "The store is read-only, so nothing was saved. Check who owns the file."),
-    ("read-only", "The store is read-only, so nothing was saved. Check who owns the file."),
-    ("not a database", "The store’s file is not a database. Restore it from a backup."),
-    ("malformed", "The store’s file is damaged. Restore it from a backup."),
-    ("corrupt", "The store’s file is damaged. Restore it from a backup."),
-    ("unable to open", "The store’s file cannot be opened. Check who owns it."),
-    ("disk i/o", "The disk failed while the store was used. Check the disk and try again."),
-)
-
-
-def _sentence(error: SQLAlchemyError) -> str:
-    told = str(error.orig).lower() if isinstance(error, DBAPIError) else ""
-    for sign, sentence in _SENTENCES:
-        if sign in told:
-            return sentence
-    return f"The store failed ({type(error).__name__}). Nothing was saved."
-
-
-def ping(engine: Engine) -> None:
-    """Read one thing from the store. Raises StoreError."""
-    with reading(engine) as connection:
-        connection.execute(text("SELECT count(*) FROM data_key"))
+def _plain(error: Exception) -> StoreError:
+    if isinstance(error, IntegrityError):
+        return ClashError("Another key was saved at the same moment. Try again.")
+    told = sqlite_file.sentence(error.orig) if isinstance(error, DBAPIError) else None
+    return StoreError(told or f"The store failed ({type(error).__name__}). Nothing was changed.")

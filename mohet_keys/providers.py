@@ -49,7 +49,7 @@ PROVIDERS: tuple[Provider, ...] = (
     Provider(
         slug="openai",
         label="OpenAI",
-        tagline="Official API for OpenAI models",
+        tagline="Official API for OpenAI",
         icon=":material/blur_on:",
         endpoint="https://api.openai.com/v1",
         hosts=frozenset({"api.openai.com", "us.api.openai.com", "eu.api.openai.com"}),
@@ -81,7 +81,7 @@ PROVIDERS: tuple[Provider, ...] = (
     Provider(
         slug="groq",
         label="Groq",
-        tagline="API for Groq’s high-performance inference",
+        tagline="Fast hosted inference",
         icon=":material/bolt:",
         endpoint="https://api.groq.com/openai/v1",
         hosts=frozenset({"api.groq.com"}),
@@ -102,7 +102,7 @@ PROVIDERS: tuple[Provider, ...] = (
     Provider(
         slug="lmstudio",
         label="LMStudio",
-        tagline="Local server for running models",
+        tagline="Local server for models",
         icon=":material/notes:",
         endpoint="http://localhost:1234/v1",
         hosts=frozenset(),
@@ -121,7 +121,7 @@ PROVIDERS: tuple[Provider, ...] = (
     Provider(
         slug="ollama",
         label="Ollama",
-        tagline="Local server or cloud for open models",
+        tagline="Local or cloud models",
         icon=":material/pets:",
         endpoint="http://localhost:11434/v1",
         hosts=frozenset({"ollama.com"}),
@@ -144,7 +144,7 @@ PROVIDERS: tuple[Provider, ...] = (
     Provider(
         slug="openrouter",
         label="OpenRouter",
-        tagline="Unified API for various models",
+        tagline="One API, many models",
         icon=":material/alt_route:",
         endpoint="https://openrouter.ai/api/v1",
         hosts=frozenset({"openrouter.ai", "eu.openrouter.ai", "us.openrouter.ai"}),
@@ -170,7 +170,7 @@ PROVIDERS: tuple[Provider, ...] = (
     Provider(
         slug="mistral",
         label="Mistral",
-        tagline="Official API for Mistral models",
+        tagline="Official API for Mistral",
         icon=":material/castle:",
         endpoint="https://api.mistral.ai/v1",
         hosts=frozenset({"api.mistral.ai", "codestral.mistral.ai"}),

@@ -52,13 +52,22 @@ def _moment(info: dict[str, str], *, nullable: bool = False) -> Any:
 
 
 class KeyRow(_Base, table=True):
-    """A saved key. The sealed bytes stay out of its repr and out of every listing."""
+    """A saved key. The sealed bytes stay out of its repr and out of every listing.
+
+    `rank` is where its check puts it in a list by status: kept here for the sake of an index.
+    """
 
     __tablename__ = "api_key"
     __table_args__ = (
         Index("api_key_name", "owner", "provider", "name_key", unique=True),
         Index("api_key_fingerprint", "owner", "fingerprint", unique=True),
+        # One for each order of a list, within a provider and over all, so that a page of 10,000
+        # keys costs what a page of 12 does.
         Index("api_key_age", "owner", "provider", "created_at", "id"),
+        Index("api_key_rank", "owner", "provider", "rank", "name_key", "id"),
+        Index("api_key_all_age", "owner", "created_at", "id"),
+        Index("api_key_all_name", "owner", "name_key", "id"),
+        Index("api_key_all_rank", "owner", "rank", "name_key", "id"),
     )
 
     id: str = _text(IDENTITY, primary_key=True)
@@ -80,6 +89,7 @@ class KeyRow(_Base, table=True):
         default=None, sa_column=Column(Text, nullable=True, info=COSMETIC)
     )
     allow_http: bool = Field(sa_column_kwargs={"info": SEALED})
+    rank: int = Field(sa_column_kwargs={"info": COSMETIC})
     created_at: datetime = _moment(COSMETIC)
     updated_at: datetime = _moment(COSMETIC)
     updated_by: str = _text(COSMETIC)
@@ -157,3 +167,8 @@ class WrapRow(_Base, table=True):
 
 
 METADATA = _Base.metadata
+KEY = METADATA.tables["api_key"]
+CHECK = METADATA.tables["key_check"]
+SELECTION = METADATA.tables["selection"]
+DATA_KEY = METADATA.tables["data_key"]
+WRAP = METADATA.tables["data_key_wrap"]

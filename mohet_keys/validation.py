@@ -7,14 +7,24 @@ server said is recorded by the source of the keys, so that everybody sees it.
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Awaitable, Callable, Hashable, MutableMapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime
 from typing import Protocol, TypeVar
 
 from mohet_keys import endpoints, recommend
 from mohet_keys.diagnosis import diagnose_failure
-from mohet_keys.errors import LockedError, MohetError, RefusedError, TransportError
+from mohet_keys.errors import (
+    InputError,
+    LockedError,
+    MohetError,
+    NotFoundError,
+    RefusedError,
+    TransportError,
+)
+from mohet_keys.flights import Flights
 from mohet_keys.http import DEADLINE, Outbound
 from mohet_keys.model import CheckResult, Diagnosis, KeyEntry, OpenedKey, Verdict
 from mohet_keys.probes import Found, Prober
@@ -27,9 +37,12 @@ PER_HOST = 8
 """Checks under way at once at the same server."""
 MODELS_KEPT = 500
 """Model ids kept of one key's list."""
-_PUBLIC_FOR = 600.0
+PUBLIC_FOR = 600.0
+"""Seconds it is remembered whether a server shows its list to everybody."""
 
+_NOT_ASKED = {Verdict.LOCKED, Verdict.UNCHECKED}
 _T = TypeVar("_T")
+_log = logging.getLogger(__name__)
 Cache = MutableMapping[Hashable, object]
 
 
@@ -47,7 +60,10 @@ class KeySource(Protocol):
 
 
 class ValidationService:
-    """Asks the providers about keys."""
+    """Asks the providers about keys.
+
+    `deadline` is the time of a whole check in seconds, whatever number of requests it takes.
+    """
 
     def __init__(
         self,
@@ -63,8 +79,9 @@ class ValidationService:
         self._deadline = deadline
         self._clock = clock
         self._monotonic = monotonic
-        self._flights: dict[tuple[str, str], asyncio.Task[CheckResult]] = {}
-        self._public: dict[str, tuple[float, asyncio.Task[bool]]] = {}
+        self._checks: Flights[CheckResult] = Flights()
+        self._controls: Flights[bool] = Flights()
+        self._public: dict[str, tuple[float, bool]] = {}
 
     async def check(
         self, key_id: str, *, owner: str, cache: Cache | None = None, fresh: bool = False
@@ -73,12 +90,13 @@ class ValidationService:
 
         Raises NotFoundError and StoreError. Everything a server does is a result.
         """
+        entry = await self._in_thread(self._entry, key_id, owner)
         if cache is not None and not fresh:
-            known = self._cached(cache, await self._in_thread(self._entry, key_id, owner))
+            known = self._cached(cache, entry)
             if known is not None:
                 return known
-        result = await self._one_flight(key_id, owner)
-        if cache is not None:
+        result = await self._shared(entry, owner)
+        if cache is not None and result.diagnosis.verdict not in _NOT_ASKED:
             cache[(key_id, result.revision)] = (self._monotonic(), result)
         return result
 
@@ -91,28 +109,27 @@ class ValidationService:
         cap: int = OVERALL,
         per_host: int = PER_HOST,
     ) -> list[CheckResult]:
-        """Check several keys at once; `on_result` hears of each as it comes.
+        """Check several keys at once, each once; `on_result` hears of each as it comes.
 
-        A key that is gone by then is left out. Cancelling stops all of them.
+        A key that is gone by then is left out. A check that breaks is reported as not carried
+        out and stops no other. Cancelling stops all of them, with their requests.
         """
-        everywhere = asyncio.Semaphore(cap)
-        hosts: dict[str, asyncio.Semaphore] = {}
+        places = _Places(cap, per_host)
 
         async def one(key_id: str) -> CheckResult | None:
+            entry = None
             try:
                 entry = await self._in_thread(self._entry, key_id, owner)
-                place = hosts.setdefault(
-                    endpoints.origin(entry.endpoint), asyncio.Semaphore(per_host)
-                )
-                async with place, everywhere:
-                    result = await self._one_flight(key_id, owner)
-            except MohetError:
+                async with places.at(entry), places.everywhere:
+                    result = await self._shared(entry, owner)
+            except NotFoundError:
                 return None
-            if on_result:
-                on_result(result)
+            except Exception as error:  # noqa: BLE001  # one check that breaks stops no other
+                result = self._broken(key_id, entry, error)
+            _tell(on_result, result)
             return result
 
-        found = await asyncio.gather(*map(one, key_ids))
+        found = await asyncio.gather(*map(one, dict.fromkeys(key_ids)))
         return [result for result in found if result is not None]
 
     # --- one check ----------------------------------------------------------------------------
@@ -123,26 +140,22 @@ class ValidationService:
                 return result if self._monotonic() - at < FRESH_FOR else None
         return None
 
-    async def _one_flight(self, key_id: str, owner: str) -> CheckResult:
-        """Two who ask about the same key at the same moment share one check."""
-        slot = (key_id, owner)
-        flight = self._flights.get(slot)
-        if flight is None:
-            flight = asyncio.create_task(self._run(key_id, owner))
-            self._flights[slot] = flight
-            flight.add_done_callback(lambda _: self._flights.pop(slot, None))
-        return await asyncio.shield(flight)
+    async def _shared(self, entry: KeyEntry, owner: str) -> CheckResult:
+        """Two who ask about the same key at the same revision and moment share one check."""
+        slot = (entry.id, entry.revision, entry.looks_like, owner)
+        return await self._checks.join(slot, lambda: self._run(entry.id, owner))
 
     async def _run(self, key_id: str, owner: str) -> CheckResult:
         try:
             key = await self._in_thread(self._open, key_id, owner)
         except LockedError as error:
-            return await self._not_asked(key_id, owner, _locked(str(error)), keep=True)
+            return await self._locked(key_id, owner, str(error))
         except RefusedError as error:
-            said = Diagnosis(Verdict.UNCHECKED, "held back", str(error), "Move it, or check here.")
-            return await self._not_asked(key_id, owner, said, keep=False)
+            return await self._held(key_id, owner, str(error))
         found = await self._ask(key)
-        return await self._in_thread(self._record, self._result(key, found), owner)
+        result = self._result(key, found)
+        del key  # the secret is needed no longer, and recording may take a while
+        return await self._in_thread(self._record, result, owner)
 
     async def _ask(self, key: OpenedKey) -> Found:
         ends = self._monotonic() + self._deadline
@@ -173,21 +186,47 @@ class ValidationService:
             recommended_model=best,
         )
 
-    async def _not_asked(
-        self, key_id: str, owner: str, said: Diagnosis, *, keep: bool
-    ) -> CheckResult:
+    # --- keys that are not asked about --------------------------------------------------------
+
+    async def _locked(self, key_id: str, owner: str, why: str) -> CheckResult:
+        """A row that was altered stays marked. That the whole store is locked is seen live, and
+        recorded it would outlive the return of the master key."""
         entry = await self._in_thread(self._entry, key_id, owner)
+        remedy = "Restore the master key or the store, or enter the secret again."
+        said = Diagnosis(Verdict.LOCKED, "locked", why, remedy)
         result = CheckResult(key_id, entry.revision, said, self._clock())
-        return await self._in_thread(self._record, result, owner) if keep else result
+        if entry.locked:
+            return result
+        return await self._in_thread(self._record, result, owner)
+
+    async def _held(self, key_id: str, owner: str, why: str) -> CheckResult:
+        entry = await self._in_thread(self._entry, key_id, owner)
+        said = Diagnosis(Verdict.UNCHECKED, "held back", why, "Move it, or check here.")
+        return CheckResult(key_id, entry.revision, said, self._clock())
+
+    def _broken(self, key_id: str, entry: KeyEntry | None, error: Exception) -> CheckResult:
+        """A check that could not be carried out; an unforeseen error is named by type alone."""
+        why = str(error) if isinstance(error, MohetError) else "The check could not be carried out."
+        if not isinstance(error, MohetError):
+            _log.error("A check broke off with %s.", type(error).__name__)
+        said = Diagnosis(Verdict.UNCHECKED, "not carried out", why, "Check again in a moment.")
+        return CheckResult(key_id, entry.revision if entry else 0, said, self._clock())
+
+    # --- who shows a list to everybody --------------------------------------------------------
 
     async def _remembered_public(self, url: str, ask: Callable[[], Awaitable[bool]]) -> bool:
-        """Whether a URL answers without a key; asked once, and remembered for ten minutes."""
+        """Whether a URL answers without a key: asked once, remembered for a while.
+
+        What raises is not remembered.
+        """
         now = self._monotonic()
         known = self._public.get(url)
-        if known is None or now - known[0] > _PUBLIC_FOR:
-            known = (now, asyncio.ensure_future(_as_task(ask)))
-            self._public[url] = known
-        return await asyncio.shield(known[1])
+        if known is not None and now - known[0] < PUBLIC_FOR:
+            return known[1]
+        found = await self._controls.join(url, lambda: _awaited(ask))
+        young = {u: k for u, k in self._public.items() if now - k[0] < PUBLIC_FOR}
+        self._public = {**young, url: (now, found)}
+        return found
 
     # --- the source of keys is asked off the loop ---------------------------------------------
 
@@ -204,10 +243,32 @@ class ValidationService:
         return self._keys.record(result, owner=owner)
 
 
-async def _as_task(ask: Callable[[], Awaitable[bool]]) -> bool:
+class _Places:
+    """How many may ask at once, in all and at one server."""
+
+    def __init__(self, cap: int, per_host: int) -> None:
+        self.everywhere = asyncio.Semaphore(cap)
+        self._per_host = per_host
+        self._hosts: dict[str, asyncio.Semaphore] = {}
+
+    def at(self, entry: KeyEntry) -> AbstractAsyncContextManager[None]:
+        """A place at the server of this key."""
+        try:
+            host = endpoints.origin(entry.endpoint)
+        except InputError:
+            host = ""  # an address altered in the store: the check will find the key locked
+        return self._hosts.setdefault(host, asyncio.Semaphore(self._per_host))
+
+
+def _tell(on_result: Callable[[CheckResult], None] | None, result: CheckResult) -> None:
+    """Report a result; a listener that breaks stops no check."""
+    if on_result is None:
+        return
+    try:
+        on_result(result)
+    except Exception as error:  # noqa: BLE001  # whatever is wrong with the listener
+        _log.error("A listener broke off with %s.", type(error).__name__)
+
+
+async def _awaited(ask: Callable[[], Awaitable[bool]]) -> bool:
     return await ask()
-
-
-def _locked(why: str) -> Diagnosis:
-    remedy = "Restore the master key or the store, or enter the secret again."
-    return Diagnosis(Verdict.LOCKED, "locked", why, remedy)

@@ -1,4 +1,8 @@
-"""What a simulated provider does with a secret, by the word after `sim-` in it."""
+"""What a simulated provider does with a secret, by the word after `sim-` in it.
+
+`gsk_sim-revoked-0123456789` is a revoked Groq key. Servers that need no key take any secret for
+good, as the real ones do, but for the words that are about the connection or the server.
+"""
 
 from __future__ import annotations
 
@@ -6,28 +10,28 @@ import re
 
 BEHAVIOURS: dict[str, str] = {
     "good": "everything works",
-    "revoked": "the key is no longer known (401)",
-    "nocredit": "the key is known and there is no money left",
-    "restricted": "the key lacks the permission to list models",
-    "deactivated": "the account is closed",
-    "ratelimited": "too many requests (429 with Retry-After)",
-    "region": "the caller's country is not served",
-    "wronghost": "the key's project lives on another host",
-    "expired": "the key was set to end and has",
-    "management": "the key manages keys and runs no models",
-    "freetier": "the account never bought credit",
-    "slow": "the answer takes three seconds",
-    "drip": "the answer comes one byte at a time, for ever",
-    "html": "a login page answers",
-    "redirect": "the answer sends the caller to another host",
-    "echo": "the error quotes the whole key, in body and header",
-    "cut": "the connection ends in the middle of the answer",
-    "garbage": "the answer is JSON of some other kind",
+    "revoked": "the key is no longer known (401 in the provider's own envelope)",
+    "expired": "the key was set to end and has; OpenRouter names the date, the others say 401",
+    "deactivated": "the account is closed (OpenAI 401, Groq 400 organization_restricted)",
+    "restricted": "the key is real and lacks a permission (403)",
+    "management": "an OpenRouter key that manages keys and runs no models",
+    "freetier": "an OpenRouter account that never bought credit",
+    "nocredit": "models are listed and no chat is answered, for there is no money left (402, 429)",
+    "ratelimited": "too many requests (429 with Retry-After: 12)",
+    "region": "the caller's country is not served (403)",
+    "wronghost": "the key's project lives on another host (OpenAI 401 incorrect_hostname)",
     "empty": "the key sees no models",
-    "huge": "the answer does not end",
-    "gzip": "the answer is compressed although nobody asked",
+    "slow": "the answer takes `World.slow` seconds, three unless changed",
+    "loading": "the server is still loading its model (503)",
     "down": "the provider has an outage (503)",
-    "loading": "a local server is still loading its model",
+    "html": "a login page answers (200)",
+    "redirect": "the answer sends the caller to `World.redirect_to` (302)",
+    "echo": "the error quotes the whole key, in body and header",
+    "garbage": "the answer is JSON of some other kind",
+    "gzip": "the answer is compressed although nobody asked",
+    "drip": "the answer comes one byte every `World.drip` seconds, for ever",
+    "huge": "the answer does not end",
+    "cut": "the connection ends in the middle of the answer",
 }
 
 _WORD = re.compile(r"sim-([a-z]+)")

@@ -1,36 +1,32 @@
-"""Simulated chat: whole replies, and streams with each provider's own quirks."""
+"""Simulated chat: requests judged as each provider does, replies whole or streamed."""
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import Awaitable, Callable, Iterator
+import re
 from typing import Any
 
-from mohet_keys.simulator import wire
+from mohet_keys.simulator import lists, wire
+from mohet_keys.simulator.asgi import Reply, Request, Send, answer, begin, part
+from mohet_keys.simulator.streams import COMMENT, Chat, events, whole
 
-Send = Callable[[dict[str, Any]], Awaitable[None]]
+_LISTED = {"ollama": "ollama-tags"}
+"""Where the name of a provider's model list is not its own."""
 
 
-async def reply(provider: str, body: bytes, behaviour: str | None, send: Send) -> None:
-    """Answer a chat request. One without messages is refused before any work is done."""
-    asked = _parsed(body)
-    messages = asked.get("messages")
-    if not isinstance(messages, list) or not messages:
-        await _whole(send, 400, wire.error(provider, 400, "messages is a required field"))
+async def reply(request: Request, behaviour: str | None, send: Send, pace: float) -> None:
+    """Answer a chat request; a bad one is refused before any work is done."""
+    asked = _parsed(request.body)
+    refusal = _refusal(request, asked, behaviour)
+    if refusal:
+        await answer(send, refusal)
         return
-    if behaviour == "nocredit":
-        status = 402 if provider == "openrouter" else 429
-        said = "You exceeded your current quota, please check your plan and billing details."
-        await _whole(send, status, wire.error(provider, status, said, "insufficient_quota"))
-        return
-    text = f"You asked: {str(messages[-1].get('content', ''))[:200]}"
-    model = str(asked.get("model", "simulated"))
+    chat = _chat(request.provider, asked)
     if asked.get("stream"):
-        await _stream(send, provider, model, text)
+        await _stream(send, chat, pace)
         return
-    choice = {"index": 0, "message": {"role": "assistant", "content": text}}
-    done = {**choice, "finish_reason": "stop"}
-    await _whole(send, 200, {"model": model, "choices": [done], "usage": _usage(text)})
+    await answer(send, Reply(200, whole(chat)))
 
 
 def _parsed(body: bytes) -> dict[str, Any]:
@@ -41,54 +37,110 @@ def _parsed(body: bytes) -> dict[str, Any]:
     return data if isinstance(data, dict) else {}
 
 
-def _usage(text: str) -> dict[str, int]:
-    words = len(text.split())
-    return {"prompt_tokens": 7, "completion_tokens": words, "total_tokens": 7 + words}
+def _chat(provider: str, asked: dict[str, Any]) -> Chat:
+    options = asked.get("stream_options")
+    model = str(asked.get("model"))
+    if provider == "lmstudio" and not lists.has_model("lmstudio", model):
+        model = lists.loaded_model()
+    return Chat(
+        provider,
+        model,
+        reply_text(_prompt(asked["messages"])),
+        asks_usage=isinstance(options, dict) and bool(options.get("include_usage")),
+        obfuscates=not isinstance(options, dict) or options.get("include_obfuscation", True),
+    )
 
 
-def _chunks(provider: str, model: str, text: str) -> Iterator[dict[str, Any]]:
-    """The events of a stream, one word each."""
-
-    def chunk(delta: dict[str, Any], **more: Any) -> dict[str, Any]:
-        choice = {"index": 0, "delta": delta, "finish_reason": more.pop("finish", None)}
-        return {"object": "chat.completion.chunk", "model": model, "choices": [choice], **more}
-
-    thought = {"groq": "reasoning", "ollama": "reasoning", "lmstudio": "reasoning_content"}
-    yield chunk({"role": "assistant", "content": ""})
-    if provider in thought:
-        yield chunk({thought[provider]: "Thinking it over."})
-    if provider == "mistral":
-        part = {"type": "thinking", "thinking": [{"type": "text", "text": "Thinking it over."}]}
-        yield chunk({"content": [part]})
-    for word in text.split(" "):
-        yield chunk({"content": f"{word} "})
-    if provider == "mistral":
-        yield chunk({"content": ""}, finish="stop", usage=_usage(text))
-        return
-    if provider == "groq":
-        yield chunk({}, finish="stop", x_groq={"usage": _usage(text)})
-        return
-    yield chunk({}, finish="stop")
-    yield {"model": model, "choices": [], "usage": _usage(text)}
+async def _stream(send: Send, chat: Chat, pace: float) -> None:
+    await begin(send, 200, {"content-type": "text/event-stream"})
+    if chat.provider == "openrouter":
+        await part(send, COMMENT * 2)
+    for event in events(chat):
+        await asyncio.sleep(pace)
+        await part(send, b"data: " + json.dumps(event).encode() + b"\n\n")
+    await part(send, b"data: [DONE]\n\n", last=True)
 
 
-async def _stream(send: Send, provider: str, model: str, text: str) -> None:
-    headers = [(b"content-type", b"text/event-stream")]
-    await send({"type": "http.response.start", "status": 200, "headers": headers})
+# --- what is refused --------------------------------------------------------------------------
+
+
+def _refusal(request: Request, asked: dict[str, Any], behaviour: str | None) -> Reply | None:
+    if behaviour == "nocredit" and asked and (found := wire.no_credit(request)):
+        return found
+    messages = asked.get("messages")
+    if not isinstance(messages, list) or not messages:
+        return _bad(request, "messages is a required field", param="messages")
+    return _bad_field(request, asked) or _bad_model(request, str(asked.get("model", "")))
+
+
+def _bad(request: Request, message: str, param: str, status: int = 400, code: str = "") -> Reply:
+    """A refusal in the words of the OpenAI-like paths."""
+    if request.provider in {"lmstudio", "ollama"}:
+        kind = "not_found_error" if status == 404 else "invalid_request_error"
+        return Reply(status, wire.wrapped(message, kind, param))
+    return Reply(status, wire.error(request.provider, status, message, code or None))
+
+
+def _bad_field(request: Request, asked: dict[str, Any]) -> Reply | None:
+    """Fields that some refuse: OpenAI's newer models an old one, Mistral every foreign one."""
+    if request.provider == "openai" and "max_tokens" in asked:
+        said = "Unsupported parameter: 'max_tokens'. Use 'max_completion_tokens' instead."
+        inner = {"message": said, "type": "invalid_request_error", "param": "max_tokens"}
+        return Reply(400, {"error": {**inner, "code": "unsupported_parameter"}})
+    foreign = {"stream_options", "max_completion_tokens", "store"} & set(asked)
+    if request.provider == "mistral" and foreign:
+        name = min(foreign)
+        said = "Extra inputs are not permitted"
+        where = {"type": "extra_forbidden", "loc": ["body", name], "msg": said}
+        return Reply(422, {"detail": [{**where, "input": asked[name]}]})
+    return None
+
+
+def _bad_model(request: Request, model: str) -> Reply | None:
+    """LM Studio answers with what it has loaded; the others know no such model."""
+    provider = request.provider
+    if provider == "lmstudio" or lists.has_model(_LISTED.get(provider, provider), model):
+        return None
+    if provider == "ollama":
+        said = f'model "{model}" not found, try pulling it first'
+        return _bad(request, said, "model", status=404)
     if provider == "openrouter":
-        await _part(send, b": OPENROUTER PROCESSING\n\n")
-    for event in _chunks(provider, model, text):
-        await _part(send, b"data: " + json.dumps(event).encode() + b"\n\n")
-    await _part(send, b"data: [DONE]\n\n")
-    await send({"type": "http.response.body", "body": b""})
+        return _bad(request, f"{model} is not a valid model ID", "model")
+    if provider == "mistral":
+        body = {"object": "error", "message": f"Invalid model: {model}", "type": "invalid_model"}
+        return Reply(400, {**body, "param": None, "code": "1500"})
+    said = f"The model `{model}` does not exist or you do not have access to it."
+    return _bad(request, said, "model", status=404, code="model_not_found")
 
 
-async def _part(send: Send, body: bytes) -> None:
-    await send({"type": "http.response.body", "body": body, "more_body": True})
+# --- what is said -----------------------------------------------------------------------------
 
 
-async def _whole(send: Send, status: int, data: wire.Json) -> None:
-    body = json.dumps(data).encode()
-    headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+def _prompt(messages: list[Any]) -> str:
+    last = messages[-1]
+    content = last.get("content", "") if isinstance(last, dict) else ""
+    if isinstance(content, list):
+        texts = [piece.get("text", "") for piece in content if isinstance(piece, dict)]
+        return " ".join(map(str, texts))
+    return str(content)
+
+
+_FILLER = "A simulated model says one word after another until it has said as many as it was asked"
+_GREETING = re.compile(r"\s*(hi|hello|hey|good (morning|evening))\b", re.IGNORECASE)
+_COUNT = re.compile(r"\b(\d{1,4}) (words|tokens)\b", re.IGNORECASE)
+
+
+def reply_text(prompt: str) -> str:
+    """A short, sensible answer to a prompt; as long as asked where the prompt names a number."""
+    count = _COUNT.search(prompt)
+    if count:
+        words = _FILLER.split()
+        return " ".join(words[n % len(words)] for n in range(int(count.group(1))))
+    if _GREETING.match(prompt):
+        return "Hello! What can I help you with today?"
+    topic = " ".join(prompt.split())[:120].rstrip("?.! ")
+    if not topic:
+        return "I did not get any words. What would you like to know?"
+    if prompt.rstrip().endswith("?"):
+        return f"That is a good question. About “{topic}”: begin small, measure, and then decide."
+    return f"You wrote “{topic}”. I would make a list, do the first item, and look again."

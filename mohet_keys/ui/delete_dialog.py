@@ -26,6 +26,8 @@ def show() -> None:
 
 @st.dialog("Delete API Key", icon=":material/warning:", on_dismiss=actions.keep)
 def _dialog(entry: KeyEntry) -> None:
+    if ui().deleting != entry.id:
+        st.rerun()  # answered: a dialog's buttons run only the dialog again, so close it here
     _ask(entry)
 
 

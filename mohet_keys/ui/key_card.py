@@ -73,8 +73,8 @@ def _no_hint(entry: KeyEntry) -> str:
 
 def _reason(said: Diagnosis) -> None:
     """Why the key is not plainly valid, and what to do about it."""
-    if said.verdict is Verdict.UNCHECKED and not said.remedy:
-        return
+    if said.verdict is Verdict.UNCHECKED and said.reason == "not checked yet":
+        return  # the badge says it all
     if said.verdict is Verdict.VALID and not said.remedy:
         st.caption(escape(said.explanation))
         return

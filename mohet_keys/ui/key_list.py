@@ -44,7 +44,7 @@ def show(row: Provider, count: int) -> None:
 def _cards(entries: tuple[KeyEntry, ...], row: Provider) -> None:
     grid = st.grid(3, min_column_width=300, border=True, key=f"cards-{row.slug}")
     for entry in entries:
-        with grid.cell(), st.container(height="stretch", key=f"card-{entry.id}"):
+        with grid.cell(), st.container(height="stretch", key=f"keycard-{entry.id}"):
             if ui().editing == entry.id:
                 key_form.show_edit(entry, row)
             else:
@@ -100,7 +100,7 @@ def _invite(row: Provider) -> None:
             args=(row,),
         )
         st.link_button(
-            f"Where to get a {row.label} key" if not row.is_local else f"About keys in {row.label}",
+            f"About keys in {row.label}" if row.is_local else f"Get a key from {row.label}",
             row.keys_url,
             type="tertiary",
             icon=":material/open_in_new:",

@@ -35,6 +35,11 @@ def _address(svg: str) -> str:
     return "data:image/svg+xml;base64," + b64encode(svg.encode()).decode()
 
 
+def icon() -> str:
+    """The mark as an SVG text, for the browser's tab."""
+    return _TILE.format(glyph=_GLYPHS["key"])
+
+
 def tile(glyph: str) -> str:
     """A decorative tile as Markdown: a provider's slug, or `key`."""
     return f"![]({_address(_TILE.format(glyph=_GLYPHS[glyph]))})"

@@ -9,17 +9,23 @@ from pathlib import Path
 
 import streamlit as st
 
-ROOT = Path(__file__).parents[2]
+from mohet_keys.ui import marks
 
-st.set_page_config(page_title="Mohet Keys", page_icon=":material/key:", layout="wide")
+PAGES = Path(__file__).parents[2] / "pages"
 
-keys_page = st.Page(
-    ROOT / "pages" / "api_keys.py",
-    title="API Keys",
-    icon=":material/key:",
-    url_path="api_keys",
-    default=True,
+# An icon by name would be fetched from another host, so the mark is handed over as a picture.
+st.set_page_config(page_title="Mohet Keys", page_icon=marks.icon(), layout="wide")
+
+keys_page = st.Page(PAGES / "api_keys.py", title="API Keys", url_path="api_keys")
+
+
+def home() -> None:
+    """The bare address leads to the keys; a default page would lose its own address."""
+    st.switch_page(keys_page)
+
+
+page = st.navigation(
+    [st.Page(home, title="Mohet Keys", default=True), keys_page], position="hidden"
 )
-page = st.navigation([keys_page], position="hidden")
 with st.container(horizontal_alignment="center").container(width=1200):
     page.run()

@@ -27,6 +27,8 @@ def code(text: str) -> str:
     """Markdown that shows `text` in monospace, to the letter."""
     if not text:
         return ""
+    # Streamlit turns :material/x: into an icon before it looks for code.
+    text = text.replace(":material/", f":{_JOINER}material/")
     fence = "`" * (1 + max((len(run) for run in re.findall("`+", text)), default=0))
     pad = " " if text[0] in "` " or text[-1] in "` " else ""
     return f"{fence}{pad}{text}{pad}{fence}"

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from mohet_keys.simulator.server import Simulator
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
+from mohet_keys.simulator.server import Simulator
 from tests.browser.app_server import AppServer
 
 _FLAGS = [

@@ -40,7 +40,7 @@ class ApiKeys:
 
     def card(self, name: str) -> Locator:
         """The card of the key with this name."""
-        cards = self.page.locator("[class*='st-key-card-']")
+        cards = self.page.locator("[class*='st-key-keycard-']")
         return cards.filter(has=self.page.get_by_text(name, exact=True))
 
     def choose(self, name: str, choice: str) -> None:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from mohet_keys.simulator.server import Simulator
 from playwright.sync_api import Page, expect
 
 from mohet_keys.providers import PROVIDERS
+from mohet_keys.simulator.server import Simulator
 from tests.browser.app_server import AppServer
 from tests.browser.screen import ApiKeys
 from tests.browser.secrets import good, revoked

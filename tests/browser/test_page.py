@@ -5,11 +5,11 @@ from __future__ import annotations
 import time
 
 import pytest
-from mohet_keys.simulator.server import Simulator
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 from pydantic import SecretStr
 
 from mohet_keys.model import LOCAL_OWNER, KeyChanges, NewKey
+from mohet_keys.simulator.server import Simulator
 from tests.browser.app_server import AppServer, free_port
 from tests.browser.screen import ApiKeys
 from tests.browser.secrets import behaving, good
@@ -103,7 +103,7 @@ def test_three_hundred_keys_are_paged_searched_and_sorted(
     seed(app, "mistral", simulator.endpoint("mistral"), *[f"Key {n:03}" for n in range(300)])
     keys = ApiKeys(page, app.url)
     keys.open("mistral")
-    cards = page.locator("[class*='st-key-card-']")
+    cards = page.locator("[class*='st-key-keycard-']")
     expect(cards).to_have_count(12)
     expect(page.get_by_text("300 keys")).to_be_visible()
     search = page.get_by_role("searchbox", name="Search keys")
@@ -119,7 +119,7 @@ def test_the_page_fits_a_phone(app: AppServer, simulator: Simulator, browser: Br
     context = browser.new_context(viewport={"width": 400, "height": 800})
     page = context.new_page()
     ApiKeys(page, app.url).open("groq")
-    cards = page.locator("[class*='st-key-card-']")
+    cards = page.locator("[class*='st-key-keycard-']")
     expect(cards).to_have_count(2)
     first, second = (cards.nth(n).bounding_box() for n in range(2))
     assert first is not None
@@ -212,7 +212,7 @@ def test_a_key_of_another_provider_is_held_and_moved_with_one_click(
 HOSTILE = (
     "![x](https://evil.example/x.png)",
     "<img src=https://evil.example/y.png>",
-    ":material/bolt: :red[x] :streamlit:",
+    ":blue-badge[x] :red[x] :streamlit:",
     "www.evil.example",
     "$x^2$ `code` -> x",
 )

@@ -9,6 +9,14 @@ down_revision = None
 
 def upgrade() -> None:
     """Make the first tables."""
+    _keys()
+    _key_indexes()
+    _checks()
+    _selections()
+    _data_keys()
+
+
+def _keys() -> None:
     op.create_table(
         "api_key",
         sa.Column("id", sa.Text, primary_key=True),
@@ -26,13 +34,24 @@ def upgrade() -> None:
         sa.Column("version", sa.Integer, nullable=False),
         sa.Column("looks_like", sa.Text),
         sa.Column("allow_http", sa.Boolean, nullable=False),
+        sa.Column("rank", sa.Integer, nullable=False),
         sa.Column("created_at", sa.DateTime, nullable=False),
         sa.Column("updated_at", sa.DateTime, nullable=False),
         sa.Column("updated_by", sa.Text, nullable=False),
     )
+
+
+def _key_indexes() -> None:
     op.create_index("api_key_name", "api_key", ["owner", "provider", "name_key"], unique=True)
     op.create_index("api_key_fingerprint", "api_key", ["owner", "fingerprint"], unique=True)
     op.create_index("api_key_age", "api_key", ["owner", "provider", "created_at", "id"])
+    op.create_index("api_key_rank", "api_key", ["owner", "provider", "rank", "name_key", "id"])
+    op.create_index("api_key_all_age", "api_key", ["owner", "created_at", "id"])
+    op.create_index("api_key_all_name", "api_key", ["owner", "name_key", "id"])
+    op.create_index("api_key_all_rank", "api_key", ["owner", "rank", "name_key", "id"])
+
+
+def _checks() -> None:
     op.create_table(
         "key_check",
         sa.Column(
@@ -55,6 +74,9 @@ def upgrade() -> None:
         sa.Column("proven_reason", sa.Text),
         sa.Column("proven_at", sa.DateTime),
     )
+
+
+def _selections() -> None:
     op.create_table(
         "selection",
         sa.Column("owner", sa.Text, primary_key=True),
@@ -65,6 +87,9 @@ def upgrade() -> None:
         sa.Column("updated_at", sa.DateTime, nullable=False),
     )
     op.create_index("ix_selection_key_id", "selection", ["key_id"])
+
+
+def _data_keys() -> None:
     op.create_table(
         "data_key",
         sa.Column("id", sa.Text, primary_key=True),

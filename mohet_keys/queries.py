@@ -1,0 +1,112 @@
+"""The statements that read the tables. None of those for a listing names the sealed column."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from sqlalchemy import FromClause, Select, and_, false, func, or_, select
+
+from mohet_keys import pasted
+from mohet_keys.model import Verdict
+from mohet_keys.rows import CHECK_PREFIX, is_storable, storable
+from mohet_keys.tables import CHECK, DATA_KEY, KEY, SELECTION, WRAP
+
+Sort = Literal["newest", "oldest", "name", "status"]
+
+_UNLISTED = {"sealed", "fingerprint", "rank"}
+_LISTED = [column for column in KEY.c if column.name not in _UNLISTED]
+_CHECKED = [column.label(CHECK_PREFIX + column.name) for column in CHECK.c]
+_WORST_FIRST = (
+    Verdict.INVALID,
+    Verdict.LOCKED,
+    Verdict.MISCONFIGURED,
+    Verdict.LIMITED,
+    Verdict.UNREACHABLE,
+    Verdict.UNVERIFIED,
+    Verdict.VALID,
+    Verdict.UNCHECKED,
+)
+RANKS = {verdict: rank for rank, verdict in enumerate(_WORST_FIRST)}
+"""Where a key with this verdict stands in a list by status."""
+_ORDER: dict[Sort, tuple[Any, ...]] = {
+    "newest": (KEY.c.created_at.desc(), KEY.c.id.desc()),
+    "oldest": (KEY.c.created_at, KEY.c.id),
+    "name": (KEY.c.name_key, KEY.c.id),
+    "status": (KEY.c.rank, KEY.c.name_key, KEY.c.id),
+}
+"""Each ends in the id, so that no key stands on two pages or on none."""
+
+
+def listed(owner: str, source: FromClause = KEY) -> Select[Any]:
+    """The owner's keys, each with its check (of its present revision) and whether it is chosen.
+
+    `source` is the table of keys, perhaps joined to what narrows it.
+    """
+    checked = and_(CHECK.c.key_id == KEY.c.id, CHECK.c.revision == KEY.c.revision)
+    chosen = and_(SELECTION.c.key_id == KEY.c.id, SELECTION.c.owner == owner)
+    return (
+        select(*_LISTED, *_CHECKED, SELECTION.c.owner.label("chosen_by"))
+        .select_from(source.outerjoin(CHECK, checked).outerjoin(SELECTION, chosen))
+        .where(KEY.c.owner == owner)
+    )
+
+
+def mine(owner: str, key_id: str) -> Select[Any]:
+    """One key of the owner's; none for an id that no database could hold."""
+    return listed(owner).where(KEY.c.id == key_id if is_storable(key_id) else false())
+
+
+def referred(owner: str, ref: str) -> Select[Any]:
+    """The key with this id, or named `provider/name` in whatever case."""
+    slug, slash, name = ref.partition("/")
+    if not slash or not is_storable(ref):
+        return mine(owner, ref)
+    return named(owner, {"provider": slug, "name_key": pasted.name_key(name)})
+
+
+def named(owner: str, wanted: Mapping[Any, Any], *, but: str = "") -> Select[Any]:
+    """The key of this provider with this folded name, unless its id is `but`."""
+    same = (KEY.c.provider == wanted.get("provider"), KEY.c.name_key == wanted.get("name_key"))
+    return listed(owner).where(*same, KEY.c.id != but)
+
+
+def twin_of(owner: str, fingerprint: str | None, *, but: str = "") -> Select[Any]:
+    """The key with this secret, unless its id is `but`. Keys without a secret are no twins."""
+    same = KEY.c.fingerprint == fingerprint if fingerprint is not None else false()
+    return listed(owner).where(same, KEY.c.id != but)
+
+
+def filtered(asked: Select[Any], provider: str | None, search: str) -> Select[Any]:
+    """Narrowed to a provider, and to what has `search` in name, hint or endpoint, in any case."""
+    if provider is not None:
+        asked = asked.where(KEY.c.provider == provider)
+    wanted = storable(pasted.name_key(search))
+    if wanted:
+        columns = (KEY.c.name_key, func.lower(KEY.c.endpoint), func.lower(KEY.c.hint))
+        asked = asked.where(or_(*(c.contains(wanted, autoescape=True) for c in columns)))
+    return asked
+
+
+def paged(
+    owner: str,
+    *,
+    provider: str | None,
+    search: str,
+    sort: Sort,
+    offset: int,
+    limit: int | None,
+) -> Select[Any]:
+    """A page of keys. What is skipped is counted off in the index, without check or selection."""
+    ids = filtered(select(KEY.c.id).where(KEY.c.owner == owner), provider, search)
+    cut = ids.order_by(*_ORDER[sort]).offset(offset).limit(limit).subquery("cut")
+    return listed(owner, cut.join(KEY, KEY.c.id == cut.c.id)).order_by(*_ORDER[sort])
+
+
+def wraps() -> Select[Any]:
+    """Every data key under every master key, in the order of WrappedKey's fields."""
+    return (
+        select(WRAP.c.data_key_id, WRAP.c.master_id, DATA_KEY.c.purpose, WRAP.c.blob)
+        .select_from(WRAP.join(DATA_KEY, DATA_KEY.c.id == WRAP.c.data_key_id))
+        .order_by(DATA_KEY.c.created_at, WRAP.c.data_key_id, WRAP.c.master_id)
+    )

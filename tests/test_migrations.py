@@ -1,0 +1,152 @@
+"""Bringing a store to the present shape: new, at the head, from the future, many at once."""
+
+from __future__ import annotations
+
+import logging
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import text
+
+from mohet_keys import migrations
+from mohet_keys.database import Database
+from mohet_keys.errors import StoreError
+from mohet_keys.repository import Repository
+from mohet_keys.tables import METADATA
+from tests.test_database_faults import storm
+from tests.test_repository import ME, put
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    """The address of a store that is not there yet; its folder needs quoting everywhere."""
+    return f"sqlite:///{tmp_path / '100% my data' / 'store.db'}"
+
+
+def scripts() -> ScriptDirectory:
+    """The steps as Alembic sees them."""
+    config = Config()
+    config.set_main_option("script_location", str(Path(migrations.__file__).parent))
+    return ScriptDirectory.from_config(config)
+
+
+def test_the_steps_make_exactly_the_tables(url: str) -> None:
+    """A store made by the steps has the columns, types, keys and indexes the code expects."""
+    Repository(url).close()
+    database = Database(url)
+    with database.reading() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(context, METADATA) == []
+    database.close()
+
+
+def test_head_is_the_newest_step() -> None:
+    """The constant that spares Alembic's import agrees with the scripts, and so do their names."""
+    steps = {script.revision for script in scripts().walk_revisions()}
+    assert scripts().get_heads() == [migrations.HEAD]
+    assert migrations._known() == steps
+
+
+def test_a_store_at_the_head_is_opened_without_alembic(url: str) -> None:
+    """Only a store that needs a step pays for the import."""
+    program = (
+        "import sys; from mohet_keys.repository import Repository; "
+        "Repository(sys.argv[1]).close(); print('alembic' in sys.modules)"
+    )
+    said = [
+        subprocess.run(
+            [sys.executable, "-c", program, url],
+            cwd=Path(__file__).parent.parent,
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=60,
+        ).stdout.strip()
+        for _ in range(2)
+    ]
+    assert said == ["True", "False"]
+
+
+@pytest.mark.parametrize("found", ["0002", "9999", "0000", "f3a9c2"])
+def test_a_store_from_the_future_is_refused(url: str, found: str) -> None:
+    """A store at a step unknown here is not opened, and nothing in it changes."""
+    store = Repository(url)
+    entry = put(store)
+    move(store, found)
+    store.close()
+    with pytest.raises(StoreError, match="newer version"):
+        Repository(url)
+    database = Database(url)
+    with database.writing() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = :v"), {"v": "0001"})
+    database.close()
+    reopened = Repository(url)
+    assert reopened.page(ME) == [entry]
+    reopened.close()
+
+
+def move(store: Repository, step: str) -> None:
+    """Say that the store is at another step."""
+    with store._database.writing() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = :v"), {"v": step})
+
+
+def test_a_step_that_fails_leaves_nothing_behind(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A start that breaks in the middle of a step leaves an empty store for the next one."""
+    with monkeypatch.context() as patched:
+        patched.setattr(migrations, "_upgrade", _half_an_upgrade)
+        with pytest.raises(RuntimeError):
+            Repository(url)
+    store = Repository(url)
+    assert store.is_empty()
+    store.close()
+
+
+def _half_an_upgrade(connection: object) -> None:
+    METADATA.tables["api_key"].create(connection)  # type: ignore[arg-type]  # a Connection
+    raise RuntimeError("the lights went out")
+
+
+def test_many_processes_start_at_once(tmp_path: Path) -> None:
+    """Eight processes that open a new store together all find it ready, ten times over."""
+    told = storm("start", tmp_path, 10)
+    assert (told["opened"], told["errors"]) == (80, [])
+
+
+def test_many_threads_start_at_once(url: str) -> None:
+    """Eight threads of one process that open a new store together all find it ready."""
+    start = threading.Barrier(8)
+    opened: list[bool] = []
+
+    def open_one() -> None:
+        start.wait()
+        store = Repository(url)
+        opened.append(store.is_empty())
+        store.close()
+
+    threads = [threading.Thread(target=open_one) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert opened == [True] * 8
+
+
+def test_logging_stays_as_it_was(url: str) -> None:
+    """A start changes no handler and no level, and silences no logger."""
+    mine = logging.getLogger("somebody.elses")
+
+    def state() -> tuple[object, ...]:
+        root = logging.getLogger()
+        return (root.level, list(root.handlers), mine.disabled, logging.getLogger("alembic").level)
+
+    before = state()
+    Repository(url).close()
+    assert state() == before
