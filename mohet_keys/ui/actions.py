@@ -123,7 +123,9 @@ def _refuse(error: MohetError) -> None:
 def _explain_conflict(error: ConflictError) -> None:
     """Say who was faster and when; the next save is made over the version it names."""
     state = ui()
-    now = resources.keys().entry(state.editing or "", owner=resources.owner())
+    now = _attempt(lambda: resources.keys().entry(state.editing or "", owner=resources.owner()))
+    if not isinstance(now, KeyEntry):
+        return
     state.editing_version = now.version
     when = moment(error.changed_at, clock.zone())
     state.said.append(
@@ -145,12 +147,24 @@ def check(entry_id: str) -> None:
     _start_check(entry_id)
 
 
-def _start_check(entry_id: str) -> None:
+def _start_check(entry_id: str, *, fresh: bool = True) -> None:
+    """Check a key off the script's thread; unless `fresh`, what this session knows will do.
+
+    A check of the same key that still runs is left behind: it may be about an older secret.
+    """
     state = ui()
-    if entry_id in state.running:
-        return
-    run = resources.checks().check(entry_id, owner=resources.owner(), cache=state.cache, fresh=True)
+    stop_check(entry_id)
+    run = resources.checks().check(
+        entry_id, owner=resources.owner(), cache=state.cache, fresh=fresh
+    )
     state.running[entry_id] = resources.background().submit(run)
+
+
+def stop_check(entry_id: str) -> None:
+    """Give up waiting for a check of this key, if one runs."""
+    running = ui().running.pop(entry_id, None)
+    if running:
+        running.cancel()
 
 
 # --- what the card's menu and its remedies offer ---------------------------------------------
@@ -165,8 +179,19 @@ def choose(entry: KeyEntry, widget: str) -> None:
     elif choice == "Delete":
         ui().deleting = entry.id
     elif choice == "Use in chat":
-        _attempt(lambda: resources.keys().select(entry.id, owner=resources.owner()))
-        ui().said.append(Said("success", f"{literal(entry.name)} is now the key for the chat."))
+        _use(entry)
+
+
+def _use(entry: KeyEntry) -> None:
+    """Make it the key for the chat, and know how it stands: asked again unless just asked."""
+    try:
+        resources.keys().select(entry.id, owner=resources.owner())
+    except MohetError as error:
+        ui().said.append(Said("error", escape(str(error))))
+        return
+    ui().said.append(Said("success", f"{literal(entry.name)} is now the key for the chat."))
+    if not (entry.looks_like or entry.locked):
+        _start_check(entry.id, fresh=False)
 
 
 @act
@@ -231,9 +256,7 @@ def delete(entry_id: str) -> None:
     if isinstance(gone, KeyEntry):
         if state.editing == entry_id:
             state.close_forms()
-        running = state.running.pop(entry_id, None)
-        if running:
-            running.cancel()
+        stop_check(entry_id)
         state.said.append(Said("success", f"{literal(gone.name)} was deleted."))
 
 

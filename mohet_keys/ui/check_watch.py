@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from concurrent.futures import Future
+
 import streamlit as st
 
-from mohet_keys.ui.state import ui
+from mohet_keys.errors import MohetError
+from mohet_keys.model import CheckResult
+from mohet_keys.ui.state import Said, ui
+from mohet_keys.ui.text import escape
 
 EVERY = 0.25
 """Seconds between two looks. A look costs nothing but the fragment itself."""
@@ -21,6 +26,16 @@ def _watch() -> None:
     running = ui().running
     done = [key_id for key_id, future in running.items() if future.done()]
     for key_id in done:
-        del running[key_id]
+        _tell_failure(running.pop(key_id))
     if done:
         st.rerun()
+
+
+def _tell_failure(future: Future[CheckResult]) -> None:
+    """Say why a check was not carried out; what a provider answered is a result, and no failure."""
+    if future.cancelled():
+        return
+    error = future.exception()
+    if error is not None:
+        words = str(error) if isinstance(error, MohetError) else "The check broke off. Try again."
+        ui().said.append(Said("error", escape(words)))

@@ -33,7 +33,7 @@ def _dialog(entry: KeyEntry) -> None:
 
 def _ask(entry: KeyEntry) -> None:
     st.markdown(
-        f"Are you sure you want to delete the API key {literal(entry.name)}? "
+        f'Are you sure you want to delete the API key "{literal(entry.name)}"? '
         "This action cannot be undone and will immediately revoke access."
     )
     if entry.selected:

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from typing import NoReturn
+
 import streamlit as st
 
 from mohet_keys.errors import StoreError
 from mohet_keys.ui import resources
 from mohet_keys.ui.text import escape
+
+
+def refuse(error: StoreError) -> NoReturn:
+    """Say why the store cannot be used and draw nothing more."""
+    st.error(escape(str(error)), title="The key store cannot be opened", icon=":material/lock:")
+    st.stop()
 
 
 def enter() -> None:
@@ -17,8 +25,7 @@ def enter() -> None:
     try:
         locked = resources.keys().locked
     except StoreError as error:
-        st.error(escape(str(error)), title="The key store cannot be opened", icon=":material/lock:")
-        st.stop()
+        refuse(error)
     if locked:
         st.warning(
             f"{escape(locked)} Start Mohet Keys with the right master key and everything opens "

@@ -9,7 +9,7 @@ from mohet_keys.providers import BY_SLUG
 from mohet_keys.standing import standing, vendor_label
 from mohet_keys.ui import actions, clock, marks
 from mohet_keys.ui.state import ui
-from mohet_keys.ui.text import ago, code, day, duration, escape, literal, moment
+from mohet_keys.ui.text import ago, brief, code, day, duration, escape, literal
 from mohet_keys.ui.verdict_badge import badge, colour
 
 BUSY = ":gray-badge[:material/progress_activity: Checking]"
@@ -26,8 +26,7 @@ def show(entry: KeyEntry) -> None:
         _reason(said)
     for note in ui().notes.get(entry.id, ()):
         st.caption(f":material/healing: {escape(note)}")
-    st.space("stretch")
-    with st.container(horizontal=True, horizontal_alignment="right"):
+    with st.container(horizontal=True, horizontal_alignment="right", gap="xsmall"):
         if not checking:
             _remedies(entry, said)
         _check_button(entry, checking=checking)
@@ -37,7 +36,12 @@ def _head(entry: KeyEntry, said: Diagnosis, *, checking: bool) -> None:
     badges = BUSY if checking else badge(said.verdict)
     if entry.selected:
         badges += " :blue-badge[:material/chat: In use]"
-    with st.container(horizontal=True, horizontal_alignment="distribute", wrap=False):
+    with st.container(
+        horizontal=True,
+        horizontal_alignment="distribute",
+        vertical_alignment="center",
+        wrap=False,
+    ):
         st.markdown(f"{literal(entry.name)} {badges}")
         menu = f"card.menu:{entry.id}"
         st.menu_button(
@@ -59,8 +63,8 @@ def _facts(entry: KeyEntry) -> str:
         f":small[:material/calendar_today: Added {day(entry.created_at, zone)}]",
     ]
     if entry.check:
-        at = entry.check.checked_at
-        when = f"{ago(at, clock.now())} ({moment(at, zone)})"
+        at, now = entry.check.checked_at, clock.now()
+        when = f"{ago(at, now)} ({brief(at, now, zone)})"
         took = entry.check.latency_ms
         answered = f", answered in {duration(took)}" if took is not None else ""
         lines.append(f":small[:material/schedule: Checked {when}{answered}]")
@@ -80,10 +84,8 @@ def _reason(said: Diagnosis) -> None:
         return
     tint = colour(said.verdict)
     reason = escape(said.reason[:1].upper() + said.reason[1:])
-    st.markdown(
-        f":{tint}[**{reason}.**] :small[{escape(said.explanation)}]  \n"
-        f":small[:material/arrow_forward: {escape(said.remedy)}]"
-    )
+    remedy = f"  \n:small[:material/arrow_forward: {escape(said.remedy)}]" if said.remedy else ""
+    st.markdown(f":small[:{tint}[**{reason}.**] {escape(said.explanation)}]{remedy}")
 
 
 def _remedies(entry: KeyEntry, said: Diagnosis) -> None:

@@ -10,7 +10,7 @@ from mohet_keys.providers import Provider
 from mohet_keys.ui import actions
 from mohet_keys.ui.actions import field
 from mohet_keys.ui.state import ui
-from mohet_keys.ui.text import escape, literal
+from mohet_keys.ui.text import code, escape, literal
 
 
 def show_add(row: Provider) -> None:
@@ -24,7 +24,7 @@ def show_add(row: Provider) -> None:
                 _name(form)
             with right:
                 _secret(form, _placeholder(row), optional=row.key_optional)
-            _endpoint(form, row)
+            _endpoint(form, row, f"We filled in the usual address of {row.label}.")
             _submit(form, "Save Key", actions.save_new, row)
 
 
@@ -36,7 +36,7 @@ def show_edit(entry: KeyEntry, row: Provider) -> None:
         _name(form)
         kept = f"Leave empty to keep …{entry.hint[-4:]}" if entry.hint else "Leave empty to keep it"
         _secret(form, kept if entry.has_secret else _placeholder(row), optional=True)
-        _endpoint(form, row)
+        _endpoint(form, row, f"The usual address of {row.label} is {code(row.endpoint)}.")
         _submit(form, "Update Key", actions.save_edit, entry.id)
 
 
@@ -70,13 +70,10 @@ def _secret(form: str, placeholder: str, *, optional: bool) -> None:
     _problem("secret")
 
 
-def _endpoint(form: str, row: Provider) -> None:
+def _endpoint(form: str, row: Provider, usual: str) -> None:
     st.text_input("Endpoint", key=field(form, "endpoint"), placeholder=row.endpoint)
     _problem("endpoint")
-    st.caption(
-        f"We filled in the usual address of {row.label}. Change it if you use a proxy or a "
-        "regional base URL."
-    )
+    st.caption(f"{usual} Change it if you use a proxy or a regional base URL.")
     if ui().consenting:
         st.checkbox(
             "Send this key over plain http, where others on the network can read it",
@@ -97,7 +94,7 @@ def _problem(name: Field) -> None:
 
 def _submit(form: str, label: str, save: object, what: object) -> None:
     # The saving button comes first, so that the Enter key saves and does not cancel.
-    with st.container(horizontal=True):
+    with st.container(horizontal=True, horizontal_alignment="right"):
         st.form_submit_button(
             label,
             type="primary",

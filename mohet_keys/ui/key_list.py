@@ -44,7 +44,7 @@ def show(row: Provider, count: int) -> None:
 def _cards(entries: tuple[KeyEntry, ...], row: Provider) -> None:
     grid = st.grid(3, min_column_width=300, border=True, key=f"cards-{row.slug}")
     for entry in entries:
-        with grid.cell(), st.container(height="stretch", key=f"keycard-{entry.id}"):
+        with grid.cell(), st.container(gap="xsmall", key=f"keycard-{entry.id}"):
             if ui().editing == entry.id:
                 key_form.show_edit(entry, row)
             else:

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import streamlit as st
 
-from mohet_keys.ui import marks
+from mohet_keys.errors import StoreError
+from mohet_keys.ui import guard, marks
 
 PAGES = Path(__file__).parents[2] / "pages"
 
@@ -21,11 +22,14 @@ keys_page = st.Page(PAGES / "api_keys.py", title="API Keys", url_path="api_keys"
 
 def home() -> None:
     """The bare address leads to the keys; a default page would lose its own address."""
-    st.switch_page(keys_page)
+    st.switch_page(keys_page, query_params=st.query_params.to_dict())
 
 
 page = st.navigation(
     [st.Page(home, title="Mohet Keys", default=True), keys_page], position="hidden"
 )
 with st.container(horizontal_alignment="center").container(width=1200):
-    page.run()
+    try:
+        page.run()
+    except StoreError as error:
+        guard.refuse(error)

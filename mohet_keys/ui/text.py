@@ -58,6 +58,14 @@ def moment(at: datetime, zone: ZoneInfo) -> str:
     return f"{day(at, zone)}, {at.astimezone(zone):%H:%M}"
 
 
+def brief(at: datetime, now: datetime, zone: ZoneInfo) -> str:
+    """The same with no more date than is needed: “14:05” today, “Nov 19, 14:05” this year."""
+    local, today = at.astimezone(zone), now.astimezone(zone)
+    if local.date() == today.date():
+        return f"{local:%H:%M}"
+    return f"{local:%b %-d, %H:%M}" if local.year == today.year else moment(at, zone)
+
+
 def ago(at: datetime, now: datetime) -> str:
     """How long ago, in the largest fitting unit. A time in the future counts as just now."""
     gone = now - at

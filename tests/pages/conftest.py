@@ -28,6 +28,8 @@ def open_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[OpenP
     def open_(provider: str | None = None) -> AppTest:
         at = AppTest.from_file(SHELL, default_timeout=20)
         at.context = {"timezone": "Asia/Tokyo"}
+        at.run()  # the page can be opened once navigation knows it
+        at.switch_page(str(ROOT / "pages" / "api_keys.py"))
         if provider:
             at.query_params["provider"] = provider
         at.run()

@@ -183,7 +183,7 @@ def test_delete_asks_names_the_key_and_warns(open_page: OpenPage, store: Parts) 
     at = open_page("groq")
     at.session_state["mohet"].deleting = entry.id
     at.run()
-    assert "Are you sure you want to delete the API key **Production**?" in words(at)
+    assert 'Are you sure you want to delete the API key "**Production**"?' in words(at)
     assert "This is your currently selected key." in words(at)
     at.button(key="delete.confirm").click().run()
     assert store.keys.counts(owner=LOCAL_OWNER) == {}
