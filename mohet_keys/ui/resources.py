@@ -2,19 +2,32 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import streamlit as st
 
 from mohet_keys import wiring
 from mohet_keys.background import Background, shared
 from mohet_keys.model import LOCAL_OWNER
 from mohet_keys.service import KeyService
+from mohet_keys.settings import Settings
 from mohet_keys.validation import ValidationService
+
+
+@cache
+def settings() -> Settings:
+    """The environment as the process found it.
+
+    Read once: building the product takes the master keys out of the environment, so a second
+    reading, after a start that failed, would find none and take that for a new store.
+    """
+    return Settings()
 
 
 @st.cache_resource(show_spinner=False)
 def parts() -> wiring.Parts:
     """The wired product. A failure to open the store is raised and tried again next time."""
-    return wiring.build()
+    return wiring.build(settings())
 
 
 def keys() -> KeyService:

@@ -24,6 +24,7 @@ def open_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[OpenP
     monkeypatch.setenv("MOHET_DATA_DIR", str(tmp_path / "data"))
     monkeypatch.setenv("MOHET_CONFIG_DIR", str(tmp_path / "config"))
     st.cache_resource.clear()
+    resources.settings.cache_clear()
 
     def open_(provider: str | None = None) -> AppTest:
         at = AppTest.from_file(SHELL, default_timeout=20)
@@ -38,6 +39,7 @@ def open_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[OpenP
 
     yield open_
     st.cache_resource.clear()
+    resources.settings.cache_clear()
 
 
 @pytest.fixture

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterator
+from concurrent.futures import wait
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+import streamlit as st
 from pydantic import SecretStr
 from streamlit.testing.v1 import AppTest
 
@@ -21,8 +24,10 @@ from mohet_keys.model import (
     Verdict,
 )
 from mohet_keys.providers import PROVIDERS
+from mohet_keys.simulator.server import Simulator
 from mohet_keys.ui.verdict_badge import BADGES
 from mohet_keys.wiring import Parts
+from tests.browser.secrets import behaving, good
 from tests.leaks import canary, scan
 from tests.pages.conftest import OpenPage
 
@@ -102,20 +107,21 @@ def test_the_edit_form_never_holds_the_secret(open_page: OpenPage, store: Parts)
     """The secret field starts empty and says how to keep what is saved."""
     entry = save(store)
     at = open_page("groq")
-    at.session_state[f"card.menu:{entry.id}"] = None
     open_edit(at, entry)
     field = at.text_input(key=f"edit:{entry.id}.secret")
     assert field.value == ""
     assert field.placeholder == f"Leave empty to keep …{entry.hint[-4:]}"
 
 
+def choose(at: AppTest, entry: KeyEntry, choice: str) -> None:
+    """Choose something in a card's menu."""
+    at.menu_button(key=f"card.menu:{entry.id}").click(choice).run()
+    assert not at.exception
+
+
 def open_edit(at: AppTest, entry: KeyEntry) -> None:
-    """Open a card's edit form the way its menu does."""
-    state = at.session_state["mohet"]
-    state.editing, state.editing_version = entry.id, entry.version
-    at.session_state[f"edit:{entry.id}.name"] = entry.name
-    at.session_state[f"edit:{entry.id}.endpoint"] = entry.endpoint
-    at.run()
+    """Open a card's edit form."""
+    choose(at, entry, "Edit")
 
 
 def test_a_moved_endpoint_asks_for_the_key_again(open_page: OpenPage, store: Parts) -> None:
@@ -181,8 +187,7 @@ def test_delete_asks_names_the_key_and_warns(open_page: OpenPage, store: Parts) 
     entry = save(store)
     store.keys.select(entry.id, owner=LOCAL_OWNER)
     at = open_page("groq")
-    at.session_state["mohet"].deleting = entry.id
-    at.run()
+    choose(at, entry, "Delete")
     assert 'Are you sure you want to delete the API key "**Production**"?' in words(at)
     assert "This is your currently selected key." in words(at)
     at.button(key="delete.confirm").click().run()
@@ -218,14 +223,219 @@ def test_without_the_master_key_the_keys_are_shown_as_locked(
     open_page: OpenPage, store: Parts, tmp_path: Path
 ) -> None:
     """A lost master key locks the keys and loses none."""
-    import streamlit as st
-
-    save(store)
+    entry = save(store)
     (tmp_path / "config" / "master.key").unlink()
     st.cache_resource.clear()
     at = open_page("groq")
-    assert "locked, not lost" in words(at).lower() or at.warning
+    assert "right master key" in words(at)
     assert "Locked]" in words(at)
+    assert at.button(key=f"card.check:{entry.id}").disabled
     with sqlite3.connect(tmp_path / "data" / "mohet_keys.db") as database:
         assert database.execute("select count(*) from api_key").fetchone() == (1,)
     assert not (tmp_path / "config" / "master.key").exists()
+
+
+# --- checks ------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def simulator() -> Iterator[Simulator]:
+    """The six providers on loopback."""
+    with Simulator() as running:
+        yield running
+
+
+def settle(at: AppTest) -> None:
+    """Wait for the checks this session started, and draw the page with what came of them."""
+    wait(list(at.session_state["mohet"].running.values()), timeout=15)
+    at.run()
+    assert not at.exception
+
+
+def save_at(store: Parts, simulator: Simulator, secret: str) -> KeyEntry:
+    """A Groq key at the simulator."""
+    typed = NewKey(
+        provider="groq",
+        name="Production",
+        secret=SecretStr(secret),
+        endpoint=simulator.endpoint("groq"),
+    )
+    return store.keys.add(typed, owner=LOCAL_OWNER).entry
+
+
+def test_a_saved_key_is_checked_at_once(open_page: OpenPage, simulator: Simulator) -> None:
+    """While the check runs the card says so, and then it shows the badge."""
+    simulator.delay = 0.3
+    at = open_page("groq")
+    at.button(key="head.add:groq").click().run()
+    fill(at, "add:groq", name="New", secret=good("groq"), endpoint=simulator.endpoint("groq"))
+    at.button(key="add:groq.save").click().run()
+    assert "Checking]" in words(at)
+    settle(at)
+    assert "Valid]" in words(at)
+
+
+def test_a_rerun_never_asks_the_provider_again(
+    open_page: OpenPage, store: Parts, simulator: Simulator
+) -> None:
+    """Reruns and other visitors show what is known; the button asks, and asks each time."""
+    entry = save_at(store, simulator, good("groq"))
+    at = open_page("groq")
+    assert simulator.requests == []
+    at.button(key=f"card.check:{entry.id}").click().run()
+    settle(at)
+    asked = len(simulator.requests)
+    for _ in range(3):
+        at.run()
+    other = open_page("groq")
+    assert "Valid]" in words(other)
+    assert asked == len(simulator.requests)
+    at.button(key=f"card.check:{entry.id}").click().run()
+    settle(at)
+    assert len(simulator.requests) > asked
+
+
+def test_choosing_a_key_asks_only_when_nothing_is_known(
+    open_page: OpenPage, store: Parts, simulator: Simulator
+) -> None:
+    """A key checked in this session within five minutes is taken as it is."""
+    entry = save_at(store, simulator, good("groq"))
+    at = open_page("groq")
+    choose(at, entry, "Use in chat")
+    settle(at)
+    asked = len(simulator.requests)
+    assert asked > 0
+    assert "In use]" in words(at)
+    choose(at, entry, "Use in chat")
+    settle(at)
+    assert asked == len(simulator.requests)
+    selection = store.keys.selection(owner=LOCAL_OWNER)
+    assert selection is not None
+    assert entry.id == selection.key_id
+
+
+def test_choosing_a_key_that_is_gone_is_no_success(
+    open_page: OpenPage, store: Parts, simulator: Simulator
+) -> None:
+    """Who chooses a key that somebody deleted a moment ago is told so."""
+    entry = save_at(store, simulator, good("groq"))
+    at = open_page("groq")
+    store.keys.remove(entry.id, owner=LOCAL_OWNER)
+    choose(at, entry, "Use in chat")
+    assert "There is no such key" in words(at)
+    assert "is now the key" not in words(at)
+
+
+def test_a_key_checked_and_edited_at_once_is_checked_in_its_new_form(
+    open_page: OpenPage, store: Parts, simulator: Simulator
+) -> None:
+    """A check of the old secret that still runs does not stand in for one of the new."""
+    entry = save_at(store, simulator, behaving("groq", "revoked"))
+    simulator.delay = 0.4
+    at = open_page("groq")
+    at.button(key=f"card.check:{entry.id}").click().run()
+    open_edit(at, entry)
+    fill(at, f"edit:{entry.id}", secret=good("groq"))
+    at.button(key=f"edit:{entry.id}.save").click().run()
+    settle(at)
+    assert "Valid]" in words(at)
+
+
+def test_a_check_that_breaks_is_said(
+    open_page: OpenPage, store: Parts, simulator: Simulator
+) -> None:
+    """A check of a key that was deleted meanwhile ends in a sentence, not in a spinner."""
+    entry = save_at(store, simulator, good("groq"))
+    at = open_page("groq")
+    store.keys.remove(entry.id, owner=LOCAL_OWNER)
+    at.button(key=f"card.check:{entry.id}").click().run()
+    settle(at)
+    assert "There is no such key" in words(at)
+
+
+def test_a_wrong_path_is_mended_with_one_click_where_no_key_is_needed(
+    open_page: OpenPage, store: Parts, simulator: Simulator
+) -> None:
+    """A server without keys is moved to the form of its address that answers, and checked."""
+    wrong = simulator.endpoint("ollama").removesuffix("/v1") + "/openai/v1"
+    typed = NewKey(provider="ollama", name="Home", secret=SecretStr(""), endpoint=wrong)
+    entry = store.keys.add(typed, owner=LOCAL_OWNER).entry
+    at = open_page("ollama")
+    at.button(key=f"card.check:{entry.id}").click().run()
+    settle(at)
+    assert "Wrong endpoint]" in words(at)
+    at.button(key=f"card.endpoint:{entry.id}").click().run()
+    settle(at)
+    assert "Valid]" in words(at)
+    assert simulator.endpoint("ollama") == store.keys.entry(entry.id, owner=LOCAL_OWNER).endpoint
+
+
+def test_a_wrong_path_with_a_key_asks_for_the_key_again(
+    open_page: OpenPage, store: Parts, simulator: Simulator
+) -> None:
+    """The form opens with the address that answers, and wants the key for it."""
+    wrong = simulator.endpoint("mistral").removesuffix("/v1")
+    typed = NewKey(
+        provider="mistral", name="Home", secret=SecretStr(good("mistral")), endpoint=wrong
+    )
+    entry = store.keys.add(typed, owner=LOCAL_OWNER).entry
+    at = open_page("mistral")
+    at.button(key=f"card.check:{entry.id}").click().run()
+    settle(at)
+    at.button(key=f"card.endpoint:{entry.id}").click().run()
+    assert "Enter the key again" in words(at)
+    form = f"edit:{entry.id}"
+    assert simulator.endpoint("mistral") == at.text_input(key=f"{form}.endpoint").value
+    fill(at, form, secret=good("mistral"))
+    at.button(key=f"{form}.save").click().run()
+    settle(at)
+    assert "Valid]" in words(at)
+
+
+# --- forms -------------------------------------------------------------------------------------
+
+
+def test_plain_http_is_offered_only_after_it_was_refused(open_page: OpenPage, store: Parts) -> None:
+    """Sending a key in clear over a public network takes an explicit yes."""
+    at = open_page("groq")
+    at.button(key="head.add:groq").click().run()
+    assert not at.checkbox
+    fields = {"name": "Plain", "endpoint": "http://proxy.example/v1"}
+    fill(at, "add:groq", secret=canary("gsk_"), **fields)
+    at.button(key="add:groq.save").click().run()
+    assert store.keys.counts(owner=LOCAL_OWNER) == {}
+    at.checkbox(key="add:groq.allow_http").check()
+    fill(at, "add:groq", secret=canary("gsk_"), **fields)
+    at.button(key="add:groq.save").click().run()
+    (entry,) = store.keys.list(owner=LOCAL_OWNER).entries
+    assert entry.allow_http
+
+
+def test_a_cancelled_form_leaves_no_secret_in_the_session(open_page: OpenPage) -> None:
+    """What was typed as a secret is dropped with the form."""
+    secret = canary("gsk_")
+    at = open_page("groq")
+    at.button(key="head.add:groq").click().run()
+    fill(at, "add:groq", secret=secret)
+    at.button(key="add:groq.cancel").click().run()
+    state = repr({key: at.session_state[key] for key in at.session_state})
+    assert scan(secret, {"state": state.encode()}) == []
+
+
+def test_what_was_mended_is_said_on_the_card(open_page: OpenPage) -> None:
+    """Quotes around the key and a tail of the address come off, and the card tells it."""
+    at = open_page("groq")
+    at.button(key="head.add:groq").click().run()
+    typed = f"{DEAD}/chat/completions"
+    fill(at, "add:groq", name="Mended", secret=f'"{canary("gsk_")}"', endpoint=typed)
+    at.button(key="add:groq.save").click().run()
+    assert "Took off the quotes around the key" in words(at)
+    assert "off the end of the address" in words(at)
+
+
+@pytest.mark.parametrize("slug", ["nobody", "", "GROQ", "../x"])
+def test_an_unknown_provider_in_the_address_opens_the_first_tab(
+    open_page: OpenPage, slug: str
+) -> None:
+    """A mistyped address is no error."""
+    assert "OpenAI Keys" in words(open_page(slug))
