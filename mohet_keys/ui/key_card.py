@@ -7,7 +7,7 @@ import streamlit as st
 from mohet_keys.model import Diagnosis, KeyEntry, Verdict
 from mohet_keys.providers import BY_SLUG
 from mohet_keys.standing import standing, vendor_label
-from mohet_keys.ui import actions, clock, marks
+from mohet_keys.ui import actions, clock
 from mohet_keys.ui.state import ui
 from mohet_keys.ui.text import ago, brief, code, day, duration, escape, literal
 from mohet_keys.ui.verdict_badge import badge, colour
@@ -45,7 +45,7 @@ def _head(entry: KeyEntry, said: Diagnosis, *, checking: bool) -> None:
         st.markdown(f"{literal(entry.name)} {badges}")
         menu = f"card.menu:{entry.id}"
         st.menu_button(
-            marks.dots(f"Actions for {escape(entry.name)}"),
+            "Actions",  # in words: a picture's address would be read aloud as the menu's name
             CHOICES,
             type="tertiary",
             key=menu,

@@ -24,11 +24,6 @@ _GLYPHS = {
     '3"/>',
     "mistral": '<path d="M13 34V14l11 11 11-11v20m-11-9v9"/>',
 }
-_DOTS = (
-    '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 24 24" width="24" height="24">'
-    '<g fill="#64748b"><circle cx="12" cy="5" r="2"/><circle cx="12" cy="12" r="2"/>'
-    '<circle cx="12" cy="19" r="2"/></g></svg>'
-)
 
 
 def _address(svg: str) -> str:
@@ -43,8 +38,3 @@ def icon() -> str:
 def tile(glyph: str) -> str:
     """A decorative tile as Markdown: a provider's slug, or `key`."""
     return f"![]({_address(_TILE.format(glyph=_GLYPHS[glyph]))})"
-
-
-def dots(name: str) -> str:
-    """Three dots as Markdown whose text for a screen reader is `name`."""
-    return f"![{name}]({_address(_DOTS)})"

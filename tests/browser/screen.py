@@ -45,7 +45,7 @@ class ApiKeys:
 
     def choose(self, name: str, choice: str) -> None:
         """Choose something in the menu of a card."""
-        self.card(name).get_by_role("button", name=f"Actions for {name}").last.click()
+        self.card(name).get_by_role("button", name="Actions").click()
         self.page.get_by_role("menuitem", name=choice).click()
 
     def check(self, name: str) -> None:
