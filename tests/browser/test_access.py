@@ -93,7 +93,7 @@ def test_a_key_lives_its_life_by_keyboard_alone(
 
 FOCUSED = """() => {
     const at = document.activeElement
-    if (!at || at === document.body) return ''
+    if (!at || !at.matches('button, input, a, [role=tab]')) return ''
     const labels = [...(at.labels || [])].map(label => label.innerText).join(' ')
     const pictures = [...at.querySelectorAll('img[alt]')].map(img => img.alt).join(' ')
     return at.getAttribute('aria-label') || labels || pictures || at.innerText || ''
