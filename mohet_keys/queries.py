@@ -10,7 +10,7 @@ from sqlalchemy import FromClause, Select, and_, false, func, or_, select
 from mohet_keys import pasted
 from mohet_keys.model import Verdict
 from mohet_keys.rows import CHECK_PREFIX, is_storable, storable
-from mohet_keys.tables import CHECK, DATA_KEY, KEY, SELECTION, WRAP
+from mohet_keys.tables import CHECK, DATA_KEY, KEY, MODEL_CHOICE, SELECTION, WRAP
 
 Sort = Literal["newest", "oldest", "name", "status"]
 
@@ -101,6 +101,12 @@ def paged(
     ids = filtered(select(KEY.c.id).where(KEY.c.owner == owner), provider, search)
     cut = ids.order_by(*_ORDER[sort]).offset(offset).limit(limit).subquery("cut")
     return listed(owner, cut.join(KEY, KEY.c.id == cut.c.id)).order_by(*_ORDER[sort])
+
+
+def model_chosen(owner: str, key_id: str) -> Select[Any]:
+    """The model the owner chose for a key, if any."""
+    mine = (MODEL_CHOICE.c.owner == owner, MODEL_CHOICE.c.key_id == key_id)
+    return select(MODEL_CHOICE.c.model).where(*mine)
 
 
 def wraps() -> Select[Any]:

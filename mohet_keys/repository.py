@@ -22,6 +22,7 @@ from mohet_keys.queries import (
     Sort,
     filtered,
     mine,
+    model_chosen,
     named,
     paged,
     referred,
@@ -38,7 +39,7 @@ from mohet_keys.rows import (
     with_proof,
 )
 from mohet_keys.sealed import WrappedKey
-from mohet_keys.tables import CHECK, DATA_KEY, KEY, SELECTION, WRAP
+from mohet_keys.tables import CHECK, DATA_KEY, KEY, MODEL_CHOICE, SELECTION, WRAP
 
 __all__ = ["UNSET", "NewRow", "Repository", "RowChanges", "SealedRow", "Sort"]
 
@@ -168,7 +169,7 @@ class Repository:
         """Remove a key, its check and the selections of it, for good. Returns what it was."""
         with self._database.writing() as connection:
             before = _one(connection, owner, key_id)
-            for column in (CHECK.c.key_id, SELECTION.c.key_id, KEY.c.id):
+            for column in (CHECK.c.key_id, SELECTION.c.key_id, MODEL_CHOICE.c.key_id, KEY.c.id):
                 connection.execute(delete(column.table).where(column == key_id))
         self._database.wipe()
         return before
@@ -183,7 +184,7 @@ class Repository:
             if entry is None or entry.revision != result.revision:
                 return result
             proved = with_proof(result, entry.check)
-            _put(connection, CHECK.c.key_id, check_columns(proved))
+            _put(connection, (CHECK.c.key_id,), check_columns(proved))
             ranked = update(KEY).where(KEY.c.id == entry.id)
             connection.execute(ranked.values(rank=RANKS[proved.diagnosis.verdict]))
             return _one(connection, owner, entry.id).check or proved
@@ -191,15 +192,22 @@ class Repository:
     def select(
         self, owner: str, key_id: str | None, model: str | None, at: datetime
     ) -> Selection | None:
-        """Make a key the owner's selection, or none. Raises NotFoundError."""
+        """Make a key the owner's selection, or none. Raises NotFoundError.
+
+        A model is remembered for the key; without one, what was remembered is taken.
+        """
         with self._database.writing() as connection:
             if key_id is None:
                 connection.execute(delete(SELECTION).where(SELECTION.c.owner == owner))
                 return None
             _one(connection, owner, key_id)
             values = {"owner": owner, "key_id": key_id, "model": model, "updated_at": at}
-            _put(connection, SELECTION.c.owner, values)
-            return Selection(owner, key_id, model)
+            if model is None:
+                values["model"] = connection.execute(model_chosen(owner, key_id)).scalar()
+            else:
+                _put(connection, (MODEL_CHOICE.c.owner, MODEL_CHOICE.c.key_id), values)
+            _put(connection, (SELECTION.c.owner,), values)
+            return Selection(owner, key_id, values["model"])
 
     def selection(self, owner: str) -> Selection | None:
         """The owner's selection."""
@@ -267,11 +275,12 @@ def _one(connection: Connection, owner: str, key_id: str) -> KeyEntry:
     return _found(_first(connection, mine(owner, key_id)))
 
 
-def _put(connection: Connection, key: Any, values: dict[str, Any]) -> None:
-    """Write the one row whose `key` column has this value, whether it is there or not."""
-    there = key == values[key.name]
-    if not connection.execute(update(key.table).where(there).values(values)).rowcount:
-        connection.execute(insert(key.table).values(values))
+def _put(connection: Connection, key: Sequence[Any], values: dict[str, Any]) -> None:
+    """Write the one row whose `key` columns have these values, whether it is there or not."""
+    table = key[0].table
+    there = [column == values[column.name] for column in key]
+    if not connection.execute(update(table).where(*there).values(values)).rowcount:
+        connection.execute(insert(table).values(values))
 
 
 def _label(entry: KeyEntry) -> str:

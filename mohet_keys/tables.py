@@ -143,6 +143,17 @@ class SelectionRow(_Base, table=True):
     updated_at: datetime = _moment(COSMETIC)
 
 
+class ModelChoiceRow(_Base, table=True):
+    """The model each owner chose for a key, kept while other keys are used."""
+
+    __tablename__ = "model_choice"
+
+    owner: str = _text(IDENTITY, primary_key=True)
+    key_id: str = _key_id()
+    model: str = _text(COSMETIC)
+    updated_at: datetime = _moment(COSMETIC)
+
+
 class DataKeyRow(_Base, table=True):
     """A data key; what it is for, and which of them seals now."""
 
@@ -170,5 +181,6 @@ METADATA = _Base.metadata
 KEY = METADATA.tables["api_key"]
 CHECK = METADATA.tables["key_check"]
 SELECTION = METADATA.tables["selection"]
+MODEL_CHOICE = METADATA.tables["model_choice"]
 DATA_KEY = METADATA.tables["data_key"]
 WRAP = METADATA.tables["data_key_wrap"]

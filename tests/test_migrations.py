@@ -9,6 +9,7 @@ import threading
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
@@ -54,6 +55,25 @@ def test_head_is_the_newest_step() -> None:
     assert migrations._known() == steps
 
 
+@pytest.mark.parametrize("step", [script.revision for script in scripts().walk_revisions()][1:])
+def test_an_older_store_is_brought_up_to_date(url: str, step: str) -> None:
+    """A store of every earlier version opens with its keys, their checks and the selection."""
+    store = Repository(url)
+    entry = put(store)
+    store.select(ME, entry.id, None, entry.created_at)
+    with store._database.writing() as connection:
+        config = Config()
+        folder = str(Path(migrations.__file__).parent).replace("%", "%%")
+        config.set_main_option("script_location", folder)
+        config.attributes["connection"] = connection
+        command.downgrade(config, step)
+    store.close()
+    reopened = Repository(url)
+    assert [found.id for found in reopened.page(ME)] == [entry.id]
+    assert reopened.page(ME)[0].selected
+    reopened.close()
+
+
 def test_a_store_at_the_head_is_opened_without_alembic(url: str) -> None:
     """Only a store that needs a step pays for the import."""
     program = (
@@ -74,7 +94,7 @@ def test_a_store_at_the_head_is_opened_without_alembic(url: str) -> None:
     assert said == ["True", "False"]
 
 
-@pytest.mark.parametrize("found", ["0002", "9999", "0000", "f3a9c2"])
+@pytest.mark.parametrize("found", ["0003", "9999", "0000", "f3a9c2"])
 def test_a_store_from_the_future_is_refused(url: str, found: str) -> None:
     """A store at a step unknown here is not opened, and nothing in it changes."""
     store = Repository(url)
@@ -85,7 +105,9 @@ def test_a_store_from_the_future_is_refused(url: str, found: str) -> None:
         Repository(url)
     database = Database(url)
     with database.writing() as connection:
-        connection.execute(text("UPDATE alembic_version SET version_num = :v"), {"v": "0001"})
+        connection.execute(
+            text("UPDATE alembic_version SET version_num = :v"), {"v": migrations.HEAD}
+        )
     database.close()
     reopened = Repository(url)
     assert reopened.page(ME) == [entry]

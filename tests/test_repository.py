@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import event
+from sqlalchemy import event, text
 
 from mohet_keys.errors import ConflictError, InputError, NotFoundError, StoreError
 from mohet_keys.model import CheckResult, Diagnosis, KeyEntry, Proven, Selection, Verdict
@@ -440,6 +440,28 @@ def test_a_strangers_text_cannot_break_the_writing(store: Repository) -> None:
 
 
 # --- the selection ----------------------------------------------------------------------------
+
+
+def test_each_key_remembers_its_model(store: Repository) -> None:
+    """Who comes back to a key finds the model chosen for it; another owner's choice is another."""
+    first, second = put(store, "First"), put(store, "Second")
+    store.select(ME, first.id, "gpt-6.1-terra", NOW)
+    store.select(ME, second.id, None, NOW)
+    assert store.selection(ME) == Selection(ME, second.id, None)
+    store.select(ME, first.id, None, NOW)
+    assert store.selection(ME) == Selection(ME, first.id, "gpt-6.1-terra")
+    store.select(ME, first.id, "gpt-6-luna", NOW)
+    store.select(ME, first.id, None, NOW)
+    assert store.selection(ME) == Selection(ME, first.id, "gpt-6-luna")
+
+
+def test_a_deleted_key_leaves_no_choice_of_model(store: Repository) -> None:
+    """What was chosen for a key goes with it."""
+    entry = put(store)
+    store.select(ME, entry.id, "gpt-6-luna", NOW)
+    store.delete(entry.id, ME)
+    with store._database.reading() as connection:
+        assert connection.execute(text("SELECT count(*) FROM model_choice")).scalar() == 0
 
 
 def test_one_selection_for_each_owner(store: Repository) -> None:
