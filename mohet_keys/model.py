@@ -175,3 +175,6 @@ class Selection:
     owner: str
     key_id: str
     model: str | None = None
+    """The user's own choice for this key; None leaves it to the recommendation."""
+    listed: bool = False
+    """Whether the provider listed that model when it was chosen, and it was not typed in."""

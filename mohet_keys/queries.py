@@ -103,10 +103,16 @@ def paged(
     return listed(owner, cut.join(KEY, KEY.c.id == cut.c.id)).order_by(*_ORDER[sort])
 
 
-def model_chosen(owner: str, key_id: str) -> Select[Any]:
-    """The model the owner chose for a key, if any."""
-    mine = (MODEL_CHOICE.c.owner == owner, MODEL_CHOICE.c.key_id == key_id)
-    return select(MODEL_CHOICE.c.model).where(*mine)
+def selected(owner: str) -> Select[Any]:
+    """The key the owner selected, with the model once chosen for it."""
+    chosen = and_(
+        MODEL_CHOICE.c.owner == SELECTION.c.owner, MODEL_CHOICE.c.key_id == SELECTION.c.key_id
+    )
+    return (
+        select(SELECTION.c.key_id, MODEL_CHOICE.c.model, MODEL_CHOICE.c.listed)
+        .select_from(SELECTION.outerjoin(MODEL_CHOICE, chosen))
+        .where(SELECTION.c.owner == owner)
+    )
 
 
 def wraps() -> Select[Any]:

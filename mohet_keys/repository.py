@@ -22,10 +22,10 @@ from mohet_keys.queries import (
     Sort,
     filtered,
     mine,
-    model_chosen,
     named,
     paged,
     referred,
+    selected,
     twin_of,
     wraps,
 )
@@ -190,31 +190,35 @@ class Repository:
             return _one(connection, owner, entry.id).check or proved
 
     def select(
-        self, owner: str, key_id: str | None, model: str | None, at: datetime
+        self,
+        owner: str,
+        key_id: str | None,
+        model: str | None,
+        at: datetime,
+        *,
+        listed: bool = False,
     ) -> Selection | None:
         """Make a key the owner's selection, or none. Raises NotFoundError.
 
-        A model is remembered for the key; without one, what was remembered is taken.
+        A model is remembered for the key, with whether it was `listed` at the time; without one,
+        what was remembered is taken.
         """
         with self._database.writing() as connection:
             if key_id is None:
                 connection.execute(delete(SELECTION).where(SELECTION.c.owner == owner))
                 return None
             _one(connection, owner, key_id)
-            values = {"owner": owner, "key_id": key_id, "model": model, "updated_at": at}
-            if model is None:
-                values["model"] = connection.execute(model_chosen(owner, key_id)).scalar()
-            else:
-                _put(connection, (MODEL_CHOICE.c.owner, MODEL_CHOICE.c.key_id), values)
-            _put(connection, (SELECTION.c.owner,), values)
-            return Selection(owner, key_id, values["model"])
+            chosen = {"owner": owner, "key_id": key_id, "updated_at": at}
+            if model is not None:
+                place = (MODEL_CHOICE.c.owner, MODEL_CHOICE.c.key_id)
+                _put(connection, place, {**chosen, "model": model, "listed": listed})
+            _put(connection, (SELECTION.c.owner,), chosen)
+            return _selection(connection, owner)
 
     def selection(self, owner: str) -> Selection | None:
         """The owner's selection."""
-        asked = select(SELECTION).where(SELECTION.c.owner == owner)
         with self._database.reading() as connection:
-            row = connection.execute(asked).mappings().first()
-            return Selection(owner, row["key_id"], row["model"]) if row else None
+            return _selection(connection, owner)
 
     def _taken(
         self, owner: str, key_id: str, given: dict[str, Any], clash: ClashError
@@ -273,6 +277,11 @@ def _found(entry: KeyEntry | None) -> KeyEntry:
 
 def _one(connection: Connection, owner: str, key_id: str) -> KeyEntry:
     return _found(_first(connection, mine(owner, key_id)))
+
+
+def _selection(connection: Connection, owner: str) -> Selection | None:
+    row = connection.execute(selected(owner)).first()
+    return Selection(owner, row.key_id, row.model, bool(row.listed)) if row else None
 
 
 def _put(connection: Connection, key: Sequence[Any], values: dict[str, Any]) -> None:

@@ -125,7 +125,7 @@ class CheckRow(_Base, table=True):
 
 
 class SelectionRow(_Base, table=True):
-    """The key and model each owner chats with."""
+    """The key each owner chats with."""
 
     __tablename__ = "selection"
 
@@ -139,7 +139,6 @@ class SelectionRow(_Base, table=True):
             info=IDENTITY,
         )
     )
-    model: str | None = Field(default=None, sa_column=Column(Text, info=COSMETIC))
     updated_at: datetime = _moment(COSMETIC)
 
 
@@ -151,6 +150,7 @@ class ModelChoiceRow(_Base, table=True):
     owner: str = _text(IDENTITY, primary_key=True)
     key_id: str = _key_id()
     model: str = _text(COSMETIC)
+    listed: bool = Field(sa_column_kwargs={"info": COSMETIC})
     updated_at: datetime = _moment(COSMETIC)
 
 

@@ -19,6 +19,7 @@ from sqlalchemy import text
 from mohet_keys import migrations
 from mohet_keys.database import Database
 from mohet_keys.errors import StoreError
+from mohet_keys.model import Selection
 from mohet_keys.repository import Repository
 from mohet_keys.tables import METADATA
 from tests.test_database_faults import storm
@@ -57,7 +58,7 @@ def test_head_is_the_newest_step() -> None:
 
 @pytest.mark.parametrize("step", [script.revision for script in scripts().walk_revisions()][1:])
 def test_an_older_store_is_brought_up_to_date(url: str, step: str) -> None:
-    """A store of every earlier version opens with its keys, their checks and the selection."""
+    """A store of every earlier version opens with its keys, the selection and its model."""
     store = Repository(url)
     entry = put(store)
     store.select(ME, entry.id, None, entry.created_at)
@@ -67,10 +68,11 @@ def test_an_older_store_is_brought_up_to_date(url: str, step: str) -> None:
         config.set_main_option("script_location", folder)
         config.attributes["connection"] = connection
         command.downgrade(config, step)
+        connection.execute(text("UPDATE selection SET model = 'llama'"))
     store.close()
     reopened = Repository(url)
     assert [found.id for found in reopened.page(ME)] == [entry.id]
-    assert reopened.page(ME)[0].selected
+    assert reopened.selection(ME) == Selection(ME, entry.id, "llama")
     reopened.close()
 
 

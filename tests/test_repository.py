@@ -450,9 +450,9 @@ def test_each_key_remembers_its_model(store: Repository) -> None:
     assert store.selection(ME) == Selection(ME, second.id, None)
     store.select(ME, first.id, None, NOW)
     assert store.selection(ME) == Selection(ME, first.id, "gpt-6.1-terra")
-    store.select(ME, first.id, "gpt-6-luna", NOW)
+    store.select(ME, first.id, "gpt-6-luna", NOW, listed=True)
     store.select(ME, first.id, None, NOW)
-    assert store.selection(ME) == Selection(ME, first.id, "gpt-6-luna")
+    assert store.selection(ME) == Selection(ME, first.id, "gpt-6-luna", listed=True)
 
 
 def test_a_deleted_key_leaves_no_choice_of_model(store: Repository) -> None:
