@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import URL, make_url
@@ -140,3 +141,30 @@ def _plain(error: Exception) -> StoreError:
         return ClashError("Another key was saved at the same moment. Try again.")
     told = sqlite_file.sentence(error.orig) if isinstance(error, DBAPIError) else None
     return StoreError(told or f"The store failed ({type(error).__name__}). Nothing was changed.")
+
+
+def kind_of(url: str) -> tuple[str, Path | None]:
+    """What kind of database a URL names and, for SQLite, its file. Raises StoreError."""
+    parsed = _parsed(url)
+    kind = parsed.get_backend_name()
+    return kind, sqlite_file.file_of(parsed.database) if kind == "sqlite" else None
+
+
+@contextmanager
+def looking(url: str) -> Iterator[Connection]:
+    """A connection that only reads: no folder, file or table is made. Raises StoreError."""
+    path = kind_of(url)[1]
+    try:
+        if path is None:
+            engine = _engine(_parsed(url), is_file=False)
+        else:
+            engine = create_engine(
+                "sqlite://", creator=lambda: sqlite_file.read_only(path), hide_parameters=True
+            )
+    except ImportError:
+        raise StoreError("The library for the database of MOHET_DATABASE_URL is missing.") from None
+    try:
+        with said_plainly(), engine.connect() as connection:
+            yield connection
+    finally:
+        engine.dispose()

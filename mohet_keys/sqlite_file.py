@@ -160,3 +160,29 @@ def sentence(error: BaseException | None) -> str | None:
     """What a driver's error means in plain words; None when there are none for it."""
     name = str(getattr(error, "sqlite_errorname", ""))
     return _SENTENCES.get("_".join(name.split("_")[:2]))
+
+
+def read_only(path: Path) -> sqlite3.Connection:
+    """A connection that cannot write and leaves nothing behind. Raises sqlite3.Error.
+
+    It is for looking into a store that must stay as it is. A store with a write-ahead log cannot
+    be read without the log's side files: where they are missing, SQLite would make them and leave
+    them there. Then nobody has the store open, and the file can be read as one that stands still.
+    """
+    others = any(path.with_name(path.name + suffix).exists() for suffix in _SIDE_FILES[1:])
+    how = "mode=ro" if others else "mode=ro&immutable=1"
+    connection = sqlite3.connect(f"{path.as_uri()}?{how}", uri=True, isolation_level=None)
+    connection.execute(f"PRAGMA busy_timeout={BUSY_MS}")
+    return connection
+
+
+def keeps_log(path: Path) -> bool:
+    """Whether the store has a write-ahead log. Raises OSError.
+
+    The file itself is opened only where no side file says it: closing it again would drop the
+    locks that SQLite may hold on it for another connection of this process.
+    """
+    if path.with_name(f"{path.name}-wal").exists():
+        return True
+    with path.open("rb") as file:
+        return file.read(20)[18:] == b"\2\2"
