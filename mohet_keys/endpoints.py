@@ -9,28 +9,37 @@ from __future__ import annotations
 import re
 import unicodedata
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
 import idna
 
 from mohet_keys import addresses
 from mohet_keys.errors import InputError
-from mohet_keys.providers import Provider, owner_of_host
+from mohet_keys.providers import PROVIDERS, Provider, is_key, owner_of_host
 
 CANONICAL_VERSION = 1
 LONGEST = 2000
 """Characters of an endpoint; browsers and proxies cut longer ones."""
 
 _PORTS = {"http": 80, "https": 443}
+_WHOLE = re.compile(r"(https?):(?://([^/?#]*))?([^?#]*)(.*)", re.IGNORECASE | re.DOTALL)
+_NETLOC = re.compile(r"(?:\[([^\[\]]*)\]|([^\[\]:]*))(?::([0-9]*))?")
 _HOST = re.compile(
     r"(?=.{1,253}$)([a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?\.)*[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?"
 )
 _NUMBER_LABEL = re.compile(r"(0x[0-9a-f]*|[0-9]+)$")
 _PATH = re.compile(r"(/[A-Za-z0-9._~!$&'()*+,;=:@%-]*)*")
 _INVISIBLE = "\u200b\u200c\u200d\u2060\ufeff\u00ad"
-_AROUND = " \t\r\n\u00a0\"'“”‘’«»<>" + _INVISIBLE
+_AROUND = " \t\r\n\u00a0\"'`“”‘’«»<>" + _INVISIBLE
+_BEHIND = ",;" + _AROUND
+_ASSIGNED = re.compile(
+    r"^(?:export\s+|set\s+|\$env:)?[\"']?[a-z_][a-z0-9_ -]*[\"']?\s*[=:]\s*[\"']?(?=https?:/)",
+    re.IGNORECASE,
+)
+_DOUBLED = re.compile(r"^(?:https?:/{0,2})+(?=https?:)", re.IGNORECASE)
+_SCHEME = re.compile(r"^(?:https?:/*|[a-z][a-z0-9+.-]*:/{1,2}(?!/))", re.IGNORECASE)
 _TAILS = (
     "/chat/completions",
+    "/fim/completions",
     "/completions",
     "/responses",
     "/messages",
@@ -42,13 +51,27 @@ _TAILS = (
     "/api/show",
     "/api/version",
 )
+_NATIVE = re.compile(
+    r"/api(/v[01])?(/(chat|generate|tags|show|version|ps|embed|embeddings|completions"
+    r"|models(/(load|unload|download))?))?(/v1)?$",
+    re.IGNORECASE,
+)
+"""Paths of the own interfaces of LM Studio and Ollama."""
+_LOCAL_PORTS = frozenset(row.local_port for row in PROVIDERS if row.local_port)
 _MISSPELT = {
     "api.openrouter.ai": "openrouter.ai",
     "www.openrouter.ai": "openrouter.ai",
     "www.ollama.com": "ollama.com",
     "api.ollama.com": "ollama.com",
     "www.api.openai.com": "api.openai.com",
+    "openai.com": "api.openai.com",
+    "platform.openai.com": "api.openai.com",
+    "groq.com": "api.groq.com",
+    "console.groq.com": "api.groq.com",
+    "mistral.ai": "api.mistral.ai",
+    "console.mistral.ai": "api.mistral.ai",
 }
+"""Hosts of the vendors at which there is no API, and where it is. Each pair is one vendor's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,20 +142,18 @@ def _split(url: str) -> _Parts:
     if len(url) > LONGEST:
         raise _refuse(f"The address is longer than {LONGEST} characters.")
     _refuse_odd_characters(url)
-    try:
-        found = urlsplit(url)
-        port, name = found.port, found.hostname or ""
-    except ValueError:
-        raise _refuse("The address is not complete. It should look like https://host/v1.") from None
-    if found.scheme not in _PORTS:
+    found = _WHOLE.fullmatch(url)
+    if found is None:
         raise _refuse("The address must begin with https:// or http://.")
-    if "@" in found.netloc:
+    scheme, netloc, path, more = found.groups(default="")
+    if "@" in netloc:
         raise _refuse(
             "The address must not contain a user name or password. Leave out the part before @."
         )
-    if port == 0 or found.netloc.endswith(":"):
-        raise _refuse("The port of the address is not a number from 1 to 65535.")
-    return _Parts(found.scheme, _host(name), port or _PORTS[found.scheme], _path(found.path))
+    if more:
+        raise _refuse("The address must end before any ? or #.")
+    name, port = _host_and_port(netloc)
+    return _Parts(scheme.lower(), name, port or _PORTS[scheme.lower()], _path(path))
 
 
 def _refuse_odd_characters(url: str) -> None:
@@ -145,13 +166,22 @@ def _refuse_odd_characters(url: str) -> None:
             )
 
 
+def _host_and_port(netloc: str) -> tuple[str, int | None]:
+    found = _NETLOC.fullmatch(netloc)
+    if not found and "[" in netloc:
+        raise _refuse("The address in brackets is not an IPv6 address.")
+    ipv6, name, digits = found.groups() if found else (None, "", "0")
+    if digits is not None and not 1 <= int(digits or 0) <= 65535:
+        raise _refuse("The port of the address is not a number from 1 to 65535.")
+    where = _host(name) if ipv6 is None else _ipv6(ipv6)
+    return where, int(digits) if digits else None
+
+
 def _host(name: str) -> str:
     if not name:
         raise _refuse("The address has no host. It should look like https://host/v1.")
     if name.endswith("."):
         raise _refuse("The host of the address must not end with a dot.")
-    if ":" in name:
-        return _ipv6(name)
     plain = _ascii(name)
     if not _HOST.fullmatch(plain):
         raise _refuse("The host of the address contains a character that no host can have.")
@@ -194,6 +224,11 @@ def _ipv6(name: str) -> str:
 
 
 def _forbid(name: str) -> str:
+    if name in {"0.0.0.0", "::"}:  # noqa: S104  # nothing is bound to it here
+        raise _refuse(
+            f"{name} is where a server listens, not where it is reached. "
+            "Use localhost, or the address of that machine."
+        )
     if addresses.is_forbidden_host(name):
         raise _refuse(
             f"{name} is reserved for the machine itself or its cloud, so no key is ever sent there."
@@ -221,42 +256,54 @@ def _path(text: str) -> str:
 def mend(row: Provider, text: str) -> Mended:
     """What a person typed, as a canonical endpoint with notes. Empty means the usual address.
 
-    Raises InputError with a sentence when no one address is meant.
+    Raises InputError with a sentence when no one address is meant. What was mended once needs no
+    mending again.
     """
     notes: list[str] = []
     typed = _trim(text)
     if not typed:
         return Mended(canonical(row.endpoint))
-    parts = _split(_without_query(_with_scheme(row, typed, notes), notes))
+    if is_key(typed):
+        raise _refuse("This looks like an API key, not an address. Paste the key in its own field.")
+    whole = _without_query(_with_scheme(typed, notes), notes)
+    parts = _split(whole)
     name = _mend_name(parts.host, notes)
     scheme, port = _mend_scheme(name, parts, notes)
-    path = _mend_path(row, name, parts.path, notes)
-    if not urlsplit(typed if "://" in typed else f"//{typed}").netloc.isascii():
+    path = _mend_path(row, _Parts(scheme, name, port, parts.path), notes)
+    if not whole.isascii():
         notes.append(f"The host is {name} in plain letters. Make sure that this is who you mean.")
     return Mended(_Parts(scheme, name, port, path).text(), tuple(notes))
 
 
 def _trim(text: str) -> str:
-    bare = text.strip(_AROUND)
+    bare = text.lstrip(_AROUND).rstrip(_BEHIND)
+    if len(bare) > LONGEST:
+        raise _refuse(f"The address is longer than {LONGEST} characters.")
     return bare.translate(dict.fromkeys(map(ord, _INVISIBLE)))
 
 
-def _with_scheme(row: Provider, text: str, notes: list[str]) -> str:
-    lowered = re.sub(
-        r"^[A-Za-z][A-Za-z0-9+.-]*:/{1,2}(?!/)",
-        lambda m: m.group().lower().rstrip("/") + "//",
-        text,
-    )
-    if "://" in lowered:
-        return lowered
-    head = re.split(r"[/?#]", text.removeprefix("//"), maxsplit=1)[0]
-    name = head.rsplit(":", 1)[0] if re.search(r":[0-9]+$", head) else head
-    local = addresses.is_private_host(name.lower().strip("[]")) or (
-        row.is_local and name.lower() not in row.hosts
-    )
-    scheme = "http" if local else "https"
+def _with_scheme(text: str, notes: list[str]) -> str:
+    bare = _ASSIGNED.sub("", text, count=1)
+    if bare != text:
+        notes.append("Took off the name before the address.")
+    single = _DOUBLED.sub("", bare, count=1)
+    if single != bare:
+        notes.append("The address began with https:// twice; one is left.")
+    found = _SCHEME.match(single)
+    if found:
+        return found.group().partition(":")[0].lower() + "://" + single[found.end() :]
+    return _with_guessed_scheme(single.removeprefix("//"), notes)
+
+
+def _with_guessed_scheme(text: str, notes: list[str]) -> str:
+    """http inside the house, where few servers have a certificate; https everywhere else."""
+    head, rest = re.fullmatch("([^/?#]*)(.*)", text, re.DOTALL).groups()  # type: ignore[union-attr]
+    if ":" in head and addresses.literal(head):
+        head = f"[{head.strip('[]')}]"  # an IPv6 address as people write it
+    name = re.sub(":[0-9]*$", "", head) if not head.endswith("]") else head
+    scheme = "http" if addresses.is_private_host(name.lower().strip("[]")) else "https"
     notes.append(f"Added {scheme}:// to the address.")
-    return f"{scheme}://{text.removeprefix('//')}"
+    return f"{scheme}://{head}{rest}"
 
 
 def _without_query(text: str, notes: list[str]) -> str:
@@ -281,14 +328,14 @@ def _mend_scheme(name: str, parts: _Parts, notes: list[str]) -> tuple[str, int |
     return parts.scheme, parts.port
 
 
-def _mend_path(row: Provider, name: str, path: str, notes: list[str]) -> str:
-    owner = owner_of_host(name)
+def _mend_path(row: Provider, parts: _Parts, notes: list[str]) -> str:
+    owner = owner_of_host(parts.host)
     if owner:
-        return _vendor_path(row, owner, path, notes)
-    mended = _collapse(_without_tail(path, notes), notes)
-    if not row.is_local:
-        return mended
-    return _local_path(mended, notes)
+        return _vendor_path(row, owner, parts.path, notes)
+    private = addresses.is_private_host(parts.host)
+    if row.is_local or (private and parts.port in _LOCAL_PORTS):
+        return _local_path(parts.path, notes)
+    return _collapse(_without_tail(parts.path, notes), notes)
 
 
 def _vendor_path(row: Provider, owner: Provider, path: str, notes: list[str]) -> str:
@@ -301,26 +348,34 @@ def _vendor_path(row: Provider, owner: Provider, path: str, notes: list[str]) ->
 
 def _local_path(path: str, notes: list[str]) -> str:
     """LM Studio and Ollama: their native paths and a bare host become `/v1`."""
-    native = re.sub(r"/api(/v[01])?(/v1)?$", "", path)
-    if native != path:
+    bare, native = path, False
+    while True:
+        stem = _NATIVE.sub("", bare)
+        native = native or stem != bare
+        shorter = _collapse(_without_tail(stem, notes), notes)
+        if shorter == bare:
+            break
+        bare = shorter
+    stem = re.sub("/v1$", "", bare, flags=re.IGNORECASE)
+    if native:
         notes.append("Changed the native path to /v1, which chats use.")
-        return f"{native}/v1"
-    if not path.endswith("/v1"):
+    elif stem == bare:
         notes.append("Added /v1 to the address.")
-        return f"{path}/v1"
-    return path
+    elif not bare.endswith("/v1"):
+        notes.append("Wrote /v1 in small letters.")
+    return f"{stem}/v1"
 
 
 def _without_tail(path: str, notes: list[str]) -> str:
-    for tail in _TAILS:
-        if path.lower().endswith(tail):
-            notes.append(f"Took {tail} off the end of the address.")
-            return _without_tail(path[: -len(tail)].rstrip("/"), notes)
-    return path
+    bare = path.rstrip(_BEHIND + "/")
+    while tail := next((tail for tail in _TAILS if bare.lower().endswith(tail)), None):
+        notes.append(f"Took {tail} off the end of the address.")
+        bare = bare[: -len(tail)].rstrip(_BEHIND + "/")
+    return bare
 
 
 def _collapse(path: str, notes: list[str]) -> str:
-    once = re.sub(r"(/v1)(/v1)+", r"\1", path)
+    once = re.sub(r"(/v1){2,}(?=/|$)", "/v1", path, flags=re.IGNORECASE)
     if once != path:
         notes.append("The address had /v1 twice; one is left.")
     return once
@@ -332,7 +387,8 @@ def other_forms(row: Provider, destination: str) -> tuple[str, ...]:
     owner = owner_of_host(parts.host)
     stem = re.sub(r"(/openai|/api)?(/v1)?$", "", parts.path)
     paths = [owner.base_path] if owner else []
-    paths += [f"{parts.path}/v1", f"{stem}{row.base_path}", f"{stem}/v1", f"{stem}/api/v1"]
+    paths += [] if parts.path.endswith("/v1") else [f"{parts.path}/v1"]
+    paths += [f"{stem}{row.base_path}", f"{stem}/v1", f"{stem}/api/v1"]
     paths += [f"{stem}/openai/v1", "/v1", stem]
     texts = [_Parts(parts.scheme, parts.host, parts.port, path).text() for path in paths]
     here = canonical(destination)

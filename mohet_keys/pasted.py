@@ -7,33 +7,59 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from mohet_keys import endpoints
 from mohet_keys.errors import InputError
-from mohet_keys.providers import BY_SLUG, SIGNS, Provider, Sign, sign_of
+from mohet_keys.providers import BY_SLUG, SIGNS, Provider, Sign, is_key, owner_of_host, sign_of
 
 SHORTEST_SHOWN = 12
 """Of a secret shorter than this nothing is shown, and it counts as no credential."""
 LONGEST_SECRET = 8192
 LONGEST_NAME = 80
+_TOO_LONG = f"The key is longer than {LONGEST_SECRET} characters. Paste the key alone."
 _BULLETS = "•" * 8
 _HIDDEN_AT_LEAST = 8
 
-_INVISIBLE = "\u200b\u200c\u200d\u2060\ufeff\u00ad\u200e\u200f"
 _QUOTES = "\"'`“”‘’«»„‚"
-_ASSIGNMENT = re.compile(r"(?:export\s+|set\s+|\$env:)?[A-Za-z_][A-Za-z0-9_]*\s*=\s*(?=\S)")
-_HEADER = re.compile(r"(?:authorization\s*:\s*)?bearer\s+|(?:x-)?api-key\s*:\s*", re.IGNORECASE)
-_KEY_LIKE_NAME = re.compile(r"KEY|TOKEN|SECRET", re.IGNORECASE)
-_MASK = re.compile(r"[•●∙·*▪◦]{3,}|\.{3}|…|x{8,}|X{8,}")
-_PLACEHOLDER = re.compile(
-    r"null|none|undefined|nil|nan|todo|redacted|changeme|change-me|placeholder|secret|password"
-    r"|(your|my|the|insert|enter|paste)[-_ ]?.*(key|token|secret).*"
-    r"|(sk-|gsk_)?(xxx+|\.\.\.|your.*)|<.*>|\$\{.*\}|\{\{.*\}\}|\$[A-Z_]+|%[A-Z_]+%"
-    r"|api[-_ ]?key([-_ ]?here)?|sk-(\.\.\.|…)?|sk-key",
+_PAIRS = ("<>", "{}", "()")
+_ASSIGNMENT = re.compile(
+    r"(?P<told>export\s+|set\s+|\$env:)?(?P<name>[a-z_][a-z0-9_]*)\s*=\s*(?=[^\s=])", re.IGNORECASE
+)
+_SETX = re.compile(r"(?P<told>setx\s+)(?P<name>\w+)\s+(?=\S)", re.IGNORECASE)
+_MEMBER = re.compile(
+    r"(?:[\"'](?P<quoted>[\w -]{1,60})[\"']\s*:\s*"
+    r"|(?P<name>[\w-][\w -]{0,60}?)\s?:(?:\s+|(?=[\"'])))(?=\S)"
+)
+"""The start of one line of JSON or YAML."""
+_HEADER = re.compile(
+    r"(?:(?:-h\s*|--header\s+)?[\"']?authorization[\"']?\s*:\s*)?[\"']?bearer\s+"
+    r"|(?:x-)?api-key\s*:\s*",
     re.IGNORECASE,
 )
-_URL = re.compile(r"[a-z][a-z0-9+.-]*://|www\.", re.IGNORECASE)
+_KEY_LIKE_NAME = re.compile(r"(?:key|token|secret|authorization)(?:$|[ _-])", re.IGNORECASE)
+_MASK = re.compile(r"[•●∙·*▪◦]{3,}|\.{3}|…|x{8,}|X{8,}")
+_PLACEHOLDER = re.compile(
+    r"null|none|undefined|nil|nan|todo|redacted|changeme|change-me|placeholder|empty|bearer"
+    r"|(?:sk-|gsk_)?(?:your|insert|enter|paste|replace|put)[-_ ].*(?:key|token|secret).*"
+    r"|(?:sk-|gsk_)?(?:your|my|the)?[-_ ]?(?:api)?[-_ ]?(?:key|token)(?:[-_ ]?here)?"
+    r"|(?:[a-z0-9]{1,8}_)+(?:key|token)(?:_here)?"
+    r"|(?:[a-z0-9]{1,8}[-_])*x{3,}|<.*>|\[.*\]|\(.*\)|\$?\{.+\}|\$[a-z_]+|%[a-z_]+%"
+    r"|process\.env\b.*|import\.meta\.env\b.*|os\.(?:environ|getenv)\b.*|st\.secrets\b.*",
+    re.IGNORECASE | re.DOTALL,
+)
+_ADDRESS = re.compile(
+    r"[a-z][a-z0-9+.-]*://|www\.|localhost(?:[:/]|$)|(?:[a-z0-9-]+\.)+[a-z]{2,}(?::\d+)?/"
+)
+_WHOLE_AT_THE_END = re.compile(
+    r"(?:gsk_[A-Za-z0-9]{52}|AIza[A-Za-z0-9_-]{35}|xai-[A-Za-z0-9_]{80}|csk-[a-z0-9]{48})$"
+)
+"""Keys whose prefix is so short that chance puts it into one in thousands of the long ones."""
+_SURE_PREFIX = 5
+_ZERO_WIDTH = frozenset("\u200b\u200c\u200d\u2060\ufeff\u00ad\u200e\u200f")
+_FLAGS = frozenset(map(chr, range(0xE0020, 0xE0080)))
+"""Invisible by themselves, they tell one flag from another."""
 _BIDI = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200e\u200f\u061c")
 
 
@@ -50,6 +76,8 @@ def clean_secret(text: str, *, optional: bool) -> Pasted:
 
     Raises InputError saying which character or which mistake, never the text.
     """
+    if len(text) > 2 * LONGEST_SECRET:
+        raise _refuse(_TOO_LONG)
     notes: list[str] = []
     bare = _unwrap(text, notes)
     if not bare:
@@ -88,13 +116,15 @@ def _hosts_of(slug: str) -> frozenset[str]:
 
 def clean_name(text: str) -> str:
     """A key's name as it is kept and shown. Raises InputError."""
-    name = unicodedata.normalize("NFC", text).strip().strip(_INVISIBLE).strip()
-    if not name:
+    name = unicodedata.normalize("NFC", _stripped(text, _ZERO_WIDTH.__contains__))
+    if not name or all(map(_is_invisible, name)):
         raise InputError("name", "Enter a name for this key.")
     if len(name) > LONGEST_NAME:
         raise InputError(
             "name", f"The name has {len(name)} characters; {LONGEST_NAME} is the most."
         )
+    if is_key(name):
+        raise InputError("name", "This looks like an API key. A name is shown to everybody.")
     for position, character in enumerate(name, start=1):
         kind = _name_trouble(character)
         if kind:
@@ -103,8 +133,9 @@ def clean_name(text: str) -> str:
 
 
 def name_key(name: str) -> str:
-    """What two names must differ in: folded case, one Unicode form, single spaces."""
-    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
+    """What two names must differ in: folded case, one Unicode form, single spaces, what is seen."""
+    seen = "".join(c for c in name if c in _FLAGS or not _is_invisible(c))
+    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", seen).casefold())
     return " ".join(folded.split())
 
 
@@ -116,6 +147,20 @@ def _name_trouble(character: str) -> str | None:
     if unicodedata.category(character) in {"Cc", "Cs", "Co"}:
         return "a control character"
     return None
+
+
+def _is_invisible(character: str) -> bool:
+    return unicodedata.category(character) == "Cf" or character in "\u034f\u3164\ufe0f\uffa0"
+
+
+def _stripped(text: str, invisible: Callable[[str], bool] = _is_invisible) -> str:
+    """Without spaces and what cannot be seen around it."""
+    start, end = 0, len(text)
+    while start < end and (text[start].isspace() or invisible(text[start])):
+        start += 1
+    while end > start and (text[end - 1].isspace() or invisible(text[end - 1])):
+        end -= 1
+    return text[start:end]
 
 
 def _refuse(message: str) -> InputError:
@@ -130,7 +175,7 @@ def _unwrap(text: str, notes: list[str]) -> str:
     bare = text
     while True:
         peeled = bare
-        for peel in (_spaces, _quotes, _header, _assignment, _separator):
+        for peel in (_spaces, _header, _assignment, _quotes, _separator, _pair):
             peeled = peel(peeled, notes)
         if peeled == bare:
             return bare
@@ -141,7 +186,7 @@ def _spaces(text: str, notes: list[str]) -> str:
     bare = text.strip()
     if bare != text:
         notes.append("Took off the spaces around the key.")
-    visible = bare.strip(_INVISIBLE)
+    visible = _stripped(bare)
     if visible != bare:
         notes.append("Took off invisible characters around the key.")
     return visible
@@ -158,20 +203,24 @@ def _header(text: str, notes: list[str]) -> str:
     found = _HEADER.match(text)
     if not found:
         return text
-    notes.append("Took off the header’s name before the key.")
+    notes.append("Took off the name before the key.")
     return text[found.end() :]
 
 
 def _assignment(text: str, notes: list[str]) -> str:
-    """`export X=` and `X=`; a key that merely contains `=` stays whole."""
-    found = _ASSIGNMENT.match(text)
-    if not found:
+    """`export X=`, `X=`, `setx X`, `"X":` and `X: `; a key that contains `=` or `:` stays whole."""
+    found = _ASSIGNMENT.match(text) or _SETX.match(text) or _MEMBER.match(text)
+    if not found or sign_of(text):
         return text
-    name = found.group().split("=")[0]
-    if not (_KEY_LIKE_NAME.search(name) or name.rstrip().isupper() or " " in name.strip()):
+    rest, told = text[found.end() :], found.groupdict()
+    name = told.get("name") or told.get("quoted") or ""
+    shouted = name.isupper() and "=" in found.group()
+    if not (
+        told.get("told") or shouted or _KEY_LIKE_NAME.search(name) or sign_of(rest.strip(_QUOTES))
+    ):
         return text
-    notes.append("Took off the variable’s name before the key.")
-    return text[found.end() :]
+    notes.append("Took off the name before the key.")
+    return rest
 
 
 def _separator(text: str, notes: list[str]) -> str:
@@ -181,21 +230,37 @@ def _separator(text: str, notes: list[str]) -> str:
     return bare
 
 
+def _pair(text: str, notes: list[str]) -> str:
+    """Brackets around a key; around anything else they make it a placeholder."""
+    inner = text[1:-1].strip()
+    if text[:1] + text[-1:] not in _PAIRS or not (sign_of(inner) or _MEMBER.match(inner)):
+        return text
+    notes.append("Took off the brackets around the key.")
+    return inner
+
+
 # --- refusing what is no secret ---------------------------------------------------------------
 
 
 def _refuse_mistakes(bare: str) -> None:
     if len(bare) > LONGEST_SECRET:
-        raise _refuse(f"The key is longer than {LONGEST_SECRET} characters. Paste the key alone.")
+        raise _refuse(_TOO_LONG)
+    if _is_address(bare):
+        raise _refuse("This is a web address, not a key. Paste the key here and the address below.")
     if _is_two(bare):
         raise _refuse("These look like two keys pasted as one. Add each one by itself.")
     if _MASK.search(bare):
         raise _refuse("This is a masked key, not the key itself. Paste the full key.")
-    if _URL.match(bare):
-        raise _refuse("This is a web address, not a key. Paste the key here and the address below.")
-    _refuse_characters(bare)
     if _PLACEHOLDER.fullmatch(bare):
         raise _refuse("This is a placeholder, not a key. Paste the key your provider gave you.")
+    if any(bare in {sign.prefix, sign.prefix[:-1]} for sign in SIGNS):
+        raise _refuse("This is only the beginning of a key. Paste the full key.")
+    _refuse_characters(bare)
+
+
+def _is_address(bare: str) -> bool:
+    host = re.split("[:/]", bare, maxsplit=1)[0].lower()
+    return bool(_ADDRESS.match(bare.lower())) or owner_of_host(host) is not None
 
 
 def _refuse_characters(bare: str) -> None:
@@ -215,7 +280,7 @@ def _kind(character: str) -> str:
         return "a line break"
     if character == "\t":
         return "a tab"
-    if character in _INVISIBLE:
+    if _is_invisible(character):
         return f"an invisible character ({point})"
     if unicodedata.category(character) == "Cc":
         return f"a control character ({point})"
@@ -245,8 +310,9 @@ def _whole_key(text: str) -> bool:
 def _second_prefix(bare: str) -> bool:
     """A vendor's prefix far enough inside that a whole key stands before and after it."""
     inner = bare[2 * SHORTEST_SHOWN :]
-    for sign in SIGNS:
-        at = inner.find(sign.prefix) if len(sign.prefix) >= 4 else -1
-        if at >= 0 and sign.pattern.match(inner[at:]) and len(inner) - at >= 2 * SHORTEST_SHOWN:
-            return True
-    return False
+    if re.search(r"\s", bare):
+        return False
+    if _WHOLE_AT_THE_END.search(inner) or bare.count("T3BlbkFJ") > 1:
+        return True
+    places = (inner.find(s.prefix) for s in SIGNS if len(s.prefix) >= _SURE_PREFIX)
+    return any(0 <= place <= len(inner) - 2 * SHORTEST_SHOWN for place in places)

@@ -241,9 +241,9 @@ SIGNS: tuple[Sign, ...] = (
     _sign("perplexity", "Perplexity", r"pplx-", "pplx-", "api.perplexity.ai"),
     _sign("huggingface", "Hugging Face", r"hf_[A-Za-z]{34}$", "hf_", "router.huggingface.co"),
     _sign("nvidia", "NVIDIA", r"nvapi-", "nvapi-", "integrate.api.nvidia.com"),
-    _sign("replicate", "Replicate", r"r8_", "r8_", "api.replicate.com"),
-    _sign("cerebras", "Cerebras", r"csk-", "csk-", "api.cerebras.ai"),
-    _sign("fireworks", "Fireworks", r"fw_", "fw_", "api.fireworks.ai"),
+    _sign("replicate", "Replicate", r"r8_[A-Za-z0-9]{20}", "r8_", "api.replicate.com"),
+    _sign("cerebras", "Cerebras", r"csk-[a-z0-9]{20}", "csk-", "api.cerebras.ai"),
+    _sign("fireworks", "Fireworks", r"fw_[A-Za-z0-9]{16}", "fw_", "api.fireworks.ai"),
     _sign("together", "Together", r"tgp_v1_", "tgp_v1_", "api.together.xyz"),
 )
 """Longest and surest first. Prefixes go stale, so a sign may warn and hold back, never refuse."""
@@ -252,3 +252,11 @@ SIGNS: tuple[Sign, ...] = (
 def sign_of(secret: str) -> Sign | None:
     """The first sign whose pattern the secret begins with; None when nothing can be told."""
     return next((sign for sign in SIGNS if sign.pattern.match(secret)), None)
+
+
+def is_key(text: str) -> bool:
+    """Whether a text that should be something else is surely a key, pasted into the wrong field."""
+    if len(text) < 20 or re.search(r"[\s./]", text):
+        return False
+    random = re.fullmatch("(?=(.*[0-9]){3})([A-Za-z]{1,6}[-_])?[A-Za-z0-9]{32,}", text)
+    return sign_of(text) is not None or (bool(random) and len(set(text)) >= 10)

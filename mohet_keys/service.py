@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TypeVar
 
@@ -22,13 +22,15 @@ from mohet_keys.model import (
     OpenedKey,
     Selection,
 )
-from mohet_keys.providers import BY_SLUG, Provider
-from mohet_keys.repository import NewRow, Repository, RowChanges, Sort
+from mohet_keys.providers import BY_SLUG, Provider, sign_of
+from mohet_keys.repository import NewRow, Repository, RowChanges, SealedRow, Sort
 from mohet_keys.sealed import Label
-from mohet_keys.standing import standing
+from mohet_keys.standing import standing, vendor_label
 from mohet_keys.vault import Vault
 
 T = TypeVar("T")
+
+_IMMOVABLE = "This key cannot be moved. Add it at its own provider instead."
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +94,7 @@ class KeyService:
     def find(self, ref: str, *, owner: str) -> KeyEntry:
         """The key with this id, or named `provider/name`. Raises NotFoundError."""
         slug, slash, name = ref.partition("/")
-        folded = f"{slug}/{pasted.name_key(name)}" if slash else ref
+        folded = f"{slug.strip().lower()}/{pasted.name_key(name)}" if slash else ref
         return self._shown(self._repository.find(folded, owner))
 
     def list(
@@ -111,7 +113,7 @@ class KeyService:
             owner, provider=provider, search=search, sort=sort, offset=offset, limit=limit
         )
         total = len(found)
-        if limit is not None and (offset or total == limit):
+        if offset or total == limit:
             total = self._repository.count(owner, provider=provider, search=search)
         return Page(tuple(map(self._shown, found)), total)
 
@@ -172,14 +174,12 @@ class KeyService:
         ConflictError when somebody was faster, NotFoundError, LockedError, StoreError.
         """
         entry = self._at_version(key_id, owner, version)
-        row = provider_row(entry.provider)
-        typed = _read_changes(row, entry, changes)
-        secret_new = bool(typed.secret) and not self._is_own(entry, typed.secret, owner)
-        moved = not endpoints.same_destination(typed.endpoint, entry.endpoint)
-        consent = moved and typed.allow_http != entry.allow_http
-        if not (secret_new or moved or consent):
+        typed = _read_changes(entry, changes)
+        moved = typed.endpoint != entry.endpoint
+        if not moved and (not typed.secret or self._holds(entry, typed.secret, owner)):
             return self._rename(entry, typed, owner)
-        _require_secret(row, entry, typed, moved=moved)
+        if moved and not typed.secret:
+            _require_no_secret(entry, typed)
         return self._reseal(entry, typed, owner)
 
     def remove(self, key_id: str, *, owner: str) -> KeyEntry:
@@ -199,9 +199,12 @@ class KeyService:
         entry = self._at_version(key_id, owner, version)
         row = BY_SLUG.get(entry.looks_like or "")
         if row is None or not row.hosts:
-            raise RefusedError("This key cannot be moved. Add it at its own provider instead.")
-        secret = self._unseal(key_id, owner).secret or ""
-        typed = _Typed(entry.name, secret, row.endpoint, False, (), provider=row.slug)
+            raise RefusedError(_IMMOVABLE)
+        secret = _opened(self._open_vault(), self._repository.sealed(key_id, owner)).secret or ""
+        sign = sign_of(secret)
+        if sign is None or sign.slug != row.slug:  # the mark in the row is not sealed
+            raise RefusedError(_IMMOVABLE)
+        typed = _Typed(entry.name, secret, endpoints.canonical(row.endpoint), False, (), row.slug)
         return self._reseal(entry, typed, owner)
 
     def send_anyway(self, key_id: str, *, owner: str, version: int) -> KeyEntry:
@@ -221,24 +224,10 @@ class KeyService:
         Raises NotFoundError, LockedError (SealError when the row was altered), and RefusedError
         while the key is held because it looks like another vendor's.
         """
-        entry = self.entry(key_id, owner=owner)
-        if entry.looks_like:
-            raise RefusedError(standing(entry).explanation)
-        return self._unseal(key_id, owner)
-
-    def _unseal(self, key_id: str, owner: str) -> OpenedKey:
-        vault = self._open_vault()
         sealed = self._repository.sealed(key_id, owner)
-        label = _label(sealed.entry)
-        secret = vault.open(sealed.blob, label)
-        return OpenedKey(
-            id=label.key_id,
-            provider=label.provider,
-            destination=label.destination,
-            revision=label.revision,
-            secret=secret or None,
-            allow_http=label.allow_http,
-        )
+        if sealed.entry.looks_like:
+            raise RefusedError(standing(sealed.entry).explanation)
+        return _opened(self._open_vault(), sealed)
 
     # --- the steps of an edit ----------------------------------------------------------------
 
@@ -253,9 +242,13 @@ class KeyService:
             raise ConflictError(entry.name, entry.updated_by, entry.updated_at)
         return entry
 
-    def _is_own(self, entry: KeyEntry, secret: str, owner: str) -> bool:
-        twin = self._repository.twin(owner, self._open_vault().fingerprint(secret))
-        return twin is not None and twin.id == entry.id
+    def _holds(self, entry: KeyEntry, secret: str, owner: str) -> bool:
+        """Whether this secret is what is sealed already; no when that does not open any more."""
+        vault = self._open_vault()
+        try:
+            return _opened(vault, self._repository.sealed(entry.id, owner)).secret == secret
+        except LockedError:
+            return False
 
     def _unused_fingerprint(
         self, vault: Vault, secret: str, owner: str, own_id: str | None = None
@@ -265,7 +258,7 @@ class KeyService:
         print_ = vault.fingerprint(secret)
         twin = self._repository.twin(owner, print_)
         if twin is not None and twin.id != own_id:
-            label = BY_SLUG[twin.provider].label
+            label = vendor_label(twin.provider)
             raise InputError("secret", f"This key is already saved as “{twin.name}” ({label}).")
         return print_
 
@@ -309,30 +302,49 @@ class _Typed:
     """What a form or a command line asked for, cleaned and mended."""
 
     name: str
-    secret: str
+    secret: str = field(repr=False)
     endpoint: str
     allow_http: bool
     notes: tuple[str, ...]
     provider: str | None = None
 
-    def __repr__(self) -> str:
-        return "_Typed(…)"
+
+def _opened(vault: Vault, sealed: SealedRow) -> OpenedKey:
+    """What is sealed, bound to the label that its row has now. Raises LockedError."""
+    entry = sealed.entry
+    label = Label(entry.id, entry.provider, entry.endpoint, entry.revision, entry.allow_http)
+    return OpenedKey(
+        id=label.key_id,
+        provider=label.provider,
+        destination=label.destination,
+        revision=label.revision,
+        secret=vault.open(sealed.blob, label) or None,
+        allow_http=label.allow_http,
+    )
 
 
-def _read(row: Provider, name: str, secret: str, endpoint: str, allow_http: bool) -> _Typed:
-    """Clean all three fields; raises one InputError that carries every refusal."""
+def _read(
+    row: Provider, name: str, secret: str, endpoint: str, allow_http: bool, *, keeps: bool = False
+) -> _Typed:
+    """Clean all three fields; raises one InputError that carries every refusal.
+
+    `keeps` when there is a secret already, so that none needs to be typed.
+    """
     problems: list[InputError] = []
     mended = _try(problems, lambda: _mend(row, endpoint, allow_http))
-    optional = row.key_optional and (
-        mended is None or endpoints.host(mended.endpoint) not in row.hosts
-    )
+    anywhere = mended is None or endpoints.host(mended.endpoint) not in row.hosts
+    optional = keeps or (row.key_optional and anywhere)
     cleaned = _try(problems, lambda: pasted.clean_secret(secret, optional=optional))
     named = _try(problems, lambda: pasted.clean_name(name))
     if problems or mended is None or cleaned is None or named is None:
-        first, *rest = problems
-        raise InputError(first.field, str(first), tuple(rest)) from None
+        raise _all(problems)
     consent = allow_http and endpoints.needs_http_consent(mended.endpoint)
     return _Typed(named, cleaned.secret, mended.endpoint, consent, cleaned.notes + mended.notes)
+
+
+def _all(problems: list[InputError]) -> InputError:
+    first, *rest = problems
+    return InputError(first.field, str(first), tuple(rest))
 
 
 def _try(problems: list[InputError], step: Callable[[], T]) -> T | None:
@@ -354,30 +366,43 @@ def _mend(row: Provider, text: str, allow_http: bool) -> endpoints.Mended:
     return mended
 
 
-def _label(entry: KeyEntry) -> Label:
-    return Label(entry.id, entry.provider, entry.endpoint, entry.revision, entry.allow_http)
-
-
-def _read_changes(row: Provider, entry: KeyEntry, changes: KeyChanges) -> _Typed:
+def _read_changes(entry: KeyEntry, changes: KeyChanges) -> _Typed:
+    """The key as it shall be. A mere rename takes the rest as it is stored, even when altered."""
     secret = changes.secret.get_secret_value() if changes.secret else ""
-    return _read(
-        replace(row, key_optional=True, hosts=frozenset()) if not secret.strip() else row,
-        entry.name if changes.name is None else changes.name,
-        secret,
-        entry.endpoint if changes.endpoint is None else changes.endpoint,
-        changes.allow_http or entry.allow_http,
-    )
+    name = entry.name if changes.name is None else changes.name
+    endpoint = entry.endpoint if changes.endpoint is None else changes.endpoint
+    keeps = not secret.strip()
+    if keeps and endpoint == entry.endpoint:
+        return _Typed(pasted.clean_name(name), "", endpoint, entry.allow_http, ())
+    row = provider_row(entry.provider)
+    consent = changes.allow_http or (entry.allow_http and _is_at(row, endpoint, entry.endpoint))
+    return _read(row, name, secret, endpoint, consent, keeps=keeps)
 
 
-def _require_secret(row: Provider, entry: KeyEntry, typed: _Typed, *, moved: bool) -> None:
+def _is_at(row: Provider, text: str, destination: str) -> bool:
+    try:
+        return endpoints.mend(row, text).endpoint == destination
+    except InputError:
+        return False
+
+
+def _require_no_secret(entry: KeyEntry, typed: _Typed) -> None:
     """A stored secret goes only where it was saved for, so a new address needs it again."""
-    if typed.secret or not moved:
-        return
-    if endpoints.host(typed.endpoint) in row.hosts and not entry.has_secret:
-        raise InputError("secret", f"{endpoints.host(typed.endpoint)} needs a key. Enter one.")
+    there = endpoints.host(typed.endpoint)
     if entry.has_secret:
+        was, now = _told_apart(entry.endpoint, typed.endpoint)
         raise InputError(
             "secret",
-            f"The address changed from {endpoints.host(entry.endpoint)} to "
-            f"{endpoints.host(typed.endpoint)}. Enter the key again to use it there.",
+            f"The address changed from {was} to {now}. Enter the key again to use it there.",
         )
+    if there in provider_row(entry.provider).hosts:
+        raise InputError("secret", f"{there} needs a key. Enter one.")
+
+
+def _told_apart(was: str, now: str) -> tuple[str, str]:
+    """The two hosts, or the whole addresses when the hosts are alike."""
+    try:
+        hosts = endpoints.host(was), endpoints.host(now)
+    except InputError:  # altered outside the app
+        return "another one", endpoints.host(now)
+    return hosts if hosts[0] != hosts[1] else (was, now)

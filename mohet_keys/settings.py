@@ -6,7 +6,7 @@ from functools import cached_property
 from pathlib import Path
 
 import platformdirs
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 APP = "mohet-keys"
@@ -34,12 +34,21 @@ class Settings(BaseSettings):
     master_key_previous: SecretStr | None = None
     master_key_previous_file: Path | None = None
 
+    @field_validator(
+        "data_dir", "config_dir", "master_key_file", "master_key_previous_file", mode="after"
+    )
+    @classmethod
+    def _expand(cls, path: Path | None) -> Path | None:
+        """`~` means the user's own folder here too, where no shell has replaced it."""
+        return path and path.expanduser()
+
     @cached_property
     def store_url(self) -> str:
         """The SQLAlchemy URL of the store; a SQLite file in the data folder unless set."""
         if self.database_url is not None:
             return self.database_url.get_secret_value()
-        return f"sqlite:///{self.data_dir / 'mohet_keys.db'}"
+        path = str(self.data_dir / "mohet_keys.db")
+        return "sqlite:///" + path.replace("%", "%25").replace("?", "%3F")
 
     @property
     def generated_master_key_file(self) -> Path:

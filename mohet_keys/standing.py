@@ -8,6 +8,8 @@ from datetime import UTC, tzinfo
 from mohet_keys.model import Diagnosis, KeyEntry, Verdict
 from mohet_keys.providers import BY_SLUG, SIGNS
 
+_SPELT = {"LMStudio", "NVIDIA", "xAI"}
+"""Labels that begin with the name of a letter which itself begins with a vowel."""
 _VENDORS = {sign.slug: sign.label for sign in SIGNS}
 
 UNUSABLE = frozenset({Verdict.INVALID, Verdict.MISCONFIGURED, Verdict.LOCKED, Verdict.UNREACHABLE})
@@ -51,7 +53,7 @@ def _locked(why: str) -> Diagnosis:
 
 def _held(slug: str) -> Diagnosis:
     label = vendor_label(slug)
-    article = "an" if label[0] in "AEIOUx" else "a"
+    article = "an" if label[0] in "AEIOU" or label in _SPELT else "a"
     remedy = f"Move it to {label}, or check it here anyway."
     if slug not in BY_SLUG:
         remedy = f"Paste a key of this provider, or check it here anyway if {label} is right."
@@ -69,5 +71,5 @@ def _with_proof(entry: KeyEntry, zone: tzinfo) -> Diagnosis:
         return check.diagnosis if check else standing(entry)
     at = check.proven.at.astimezone(zone)
     word = check.proven.verdict.value
-    said = f"It was {word} when it was last reached, on {at:%-d %B %Y at %H:%M} {at.tzname()}."
+    said = f"It was {word} when it was last reached, on {at.day} {at:%B %Y at %H:%M} {at.tzname()}."
     return replace(check.diagnosis, explanation=f"{check.diagnosis.explanation} {said}")

@@ -48,14 +48,17 @@ def build(settings: Settings | None = None, *, outbound: Outbound | None = None)
 
 def _open_vault(settings: Settings, repository: Repository) -> tuple[Vault | None, str | None]:
     """The vault, and why it is locked. Mints the data keys of a new store."""
-    masters = masterkey.load(settings, store_is_empty=repository.is_empty())
+    empty = repository.is_empty()
+    masters = masterkey.load(settings, store_is_empty=empty)
     if masters is None:
         return None, "The master key these keys were saved under is missing, so they stay sealed."
-    if repository.active_data_key() is None:
+    if empty:
         seal = vault.mint(masters.primary, "seal")
         print_ = vault.mint(masters.primary, "fingerprint")
         repository.add_data_keys((seal, print_), active=seal.data_key_id)
-    active = repository.active_data_key() or ""
+    active = repository.active_data_key()
+    if active is None:  # none is made over what is there: it would open nothing of that
+        return None, "The store has lost the keys that seal its secrets. Restore a backup of it."
     opened = Vault(masters, repository.data_keys(), active)
     try:
         opened.fingerprint("self-test")

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from pydantic import SecretStr
@@ -24,7 +28,10 @@ from mohet_keys.model import (
     Verdict,
 )
 from mohet_keys.service import KeyService, Saved
+from mohet_keys.settings import Settings
+from mohet_keys.vault import Vault
 from mohet_keys.wiring import Parts
+from tests.leaks import scan
 
 GROQ = "gsk_" + "a1B2" * 13
 OTHER = "gsk_" + "z9Y8" * 13
@@ -292,3 +299,307 @@ def test_a_new_secret_starts_unchecked(keys: KeyService) -> None:
     keys.record(result, owner=LOCAL_OWNER)
     saved = edit(keys, entry, secret=OTHER)
     assert keys.entry(saved.entry.id, owner=LOCAL_OWNER).check is None
+
+
+# --- whose is whose ---------------------------------------------------------------------------
+
+
+def test_two_owners_do_not_know_of_each_other(keys: KeyService) -> None:
+    """The same name and the same secret may be saved by two, and each sees only the own."""
+    mine = add(keys)
+    hers = keys.add(new("groq", "production", GROQ), owner="eve").entry
+    assert [entry.id for entry in keys.list(owner="eve").entries] == [hers.id]
+    keys.select(hers.id, owner="eve")
+    assert keys.selection(owner=LOCAL_OWNER) is None
+    assert not keys.entry(mine.id, owner=LOCAL_OWNER).selected
+    keys.remove(hers.id, owner="eve")
+    assert keys.open(mine.id, owner=LOCAL_OWNER).secret == GROQ
+    assert (keys.counts(owner=LOCAL_OWNER), keys.counts(owner="eve")) == ({"groq": 1}, {})
+
+
+def test_a_name_is_free_at_another_provider(keys: KeyService) -> None:
+    """Names are told apart within a provider, so each may have its production key."""
+    add(keys)
+    other = keys.add(new("mistral", "Production", SIMPLE), owner=LOCAL_OWNER).entry
+    assert keys.find("mistral/production", owner=LOCAL_OWNER).id == other.id
+
+
+def test_a_rename_onto_a_taken_name_is_refused(keys: KeyService) -> None:
+    """The refusal stands at the name, and both keys stay."""
+    add(keys)
+    second = add(keys, "Second", OTHER)
+    with pytest.raises(InputError, match="named “Production”") as refused:
+        edit(keys, second, name=" PRODUCTION ")
+    assert refused.value.field == "name"
+    assert keys.entry(second.id, owner=LOCAL_OWNER) == second
+
+
+def test_a_taken_secret_is_refused_in_an_edit_too(keys: KeyService) -> None:
+    """A key cannot become a second copy of another one."""
+    add(keys)
+    second = add(keys, "Second", OTHER)
+    with pytest.raises(InputError, match="already saved as “Production” \\(Groq\\)") as refused:
+        edit(keys, second, secret=GROQ)
+    assert refused.value.field == "secret"
+    assert keys.open(second.id, owner=LOCAL_OWNER).secret == OTHER
+
+
+def test_short_secrets_may_be_shared(keys: KeyService) -> None:
+    """`lm-studio` is no credential, so several local servers may have it."""
+    for number in range(3):
+        keys.add(
+            new("lmstudio", f"Box {number}", "lm-studio", f"http://box{number}:1234/v1"),
+            owner=LOCAL_OWNER,
+        )
+    assert keys.counts(owner=LOCAL_OWNER) == {"lmstudio": 3}
+
+
+@pytest.mark.parametrize("ref", ["groq/production", "GROQ/Production", " Groq /PRODUCTION"])
+def test_a_key_is_found_in_whatever_case(keys: KeyService, ref: str) -> None:
+    """Neither the provider nor the name has to be spelt in its own case."""
+    entry = add(keys)
+    assert keys.find(ref, owner=LOCAL_OWNER).id == entry.id
+
+
+@pytest.mark.parametrize(
+    ("offset", "limit", "shown"),
+    [
+        (0, None, 5),
+        (0, 5, 5),
+        (0, 2, 2),
+        (4, 2, 1),
+        (2, None, 3),
+        (9, None, 0),
+        (9, 2, 0),
+        (0, 0, 0),
+    ],
+)
+def test_a_page_tells_how_many_there_are_in_all(
+    keys: KeyService, offset: int, limit: int | None, shown: int
+) -> None:
+    """Whichever part is shown, the total is that of all."""
+    for number in range(5):
+        add(keys, f"Key {number}", f"gsk_{number}" + "a1B2" * 12)
+    page = keys.list(owner=LOCAL_OWNER, offset=offset, limit=limit)
+    assert (len(page.entries), page.total) == (shown, 5)
+
+
+@pytest.mark.parametrize("slug", ["nobody", "", "OpenAI", "x" * 500])
+def test_an_unknown_provider_is_refused_by_naming_those_there_are(
+    keys: KeyService, slug: str
+) -> None:
+    """Nothing is saved under what is no provider, and the sentence stays short."""
+    with pytest.raises(RefusedError, match="openai, groq, lmstudio, ollama") as refused:
+        keys.add(new(slug, "Mine", SIMPLE), owner=LOCAL_OWNER)
+    assert len(str(refused.value)) < 200
+
+
+# --- altered outside the app ------------------------------------------------------------------
+
+
+@pytest.fixture
+def alter(settings: Settings) -> Callable[..., None]:
+    """Writes into every row, past the app."""
+
+    def write(**columns: Any) -> None:
+        path = settings.data_dir / "mohet_keys.db"
+        with closing(sqlite3.connect(path)) as raw, raw:
+            for column, value in columns.items():
+                raw.execute(f"UPDATE api_key SET {column} = ?", (value,))  # noqa: S608  # a name
+
+    return write
+
+
+ALTERED: list[dict[str, Any]] = [
+    {"sealed": b"ruined"},
+    {"sealed": b""},
+    {"endpoint": "https://evil.example/v1"},
+    {"endpoint": "not an address"},
+    {"endpoint": "http://169.254.169.254/"},
+    {"provider": "openai"},
+    {"provider": "nobody"},
+    {"revision": 9},
+    {"allow_http": 1},
+    {"data_key_id": "gone", "sealed": b"MK\x01\x00\x02{}" + bytes(120)},
+]
+
+
+@pytest.mark.parametrize("columns", ALTERED, ids=str)
+def test_t11_an_altered_key_can_be_listed_renamed_selected_and_deleted(
+    keys: KeyService, alter: Callable[..., None], columns: dict[str, Any]
+) -> None:
+    """Whatever was done to its row, the key is locked, not lost, and nothing is sealed anew."""
+    entry = add(keys)
+    alter(**columns)
+    seen = keys.list(owner=LOCAL_OWNER).entries[0]
+    with pytest.raises(LockedError):
+        keys.open(entry.id, owner=LOCAL_OWNER)
+    renamed = edit(keys, seen, name="Renamed", endpoint=seen.endpoint).entry
+    assert (renamed.name, renamed.revision) == ("Renamed", seen.revision)
+    with pytest.raises(LockedError):
+        keys.open(entry.id, owner=LOCAL_OWNER)
+    keys.select(entry.id, owner=LOCAL_OWNER)
+    assert keys.remove(entry.id, owner=LOCAL_OWNER).name == "Renamed"
+
+
+def test_t11_a_rename_leaves_the_sealed_bytes_alone(
+    parts: Parts, alter: Callable[..., None]
+) -> None:
+    """What cannot be opened is not sealed again: not one byte of it changes."""
+    entry = add(parts.keys)
+    alter(sealed=b"ruined")
+    edit(parts.keys, entry, name="Renamed")
+    assert parts.repository.sealed(entry.id, LOCAL_OWNER).blob == b"ruined"
+
+
+@pytest.mark.parametrize(
+    "columns", [{"sealed": b"ruined"}, {"revision": 9}, {"allow_http": 1}], ids=str
+)
+def test_the_same_secret_typed_again_heals_an_altered_key(
+    keys: KeyService, alter: Callable[..., None], columns: dict[str, Any]
+) -> None:
+    """The way back that the locked key names works, with the secret it had as well."""
+    entry = add(keys)
+    alter(**columns)
+    seen = keys.entry(entry.id, owner=LOCAL_OWNER)
+    saved = edit(keys, seen, secret=GROQ, endpoint=seen.endpoint)
+    assert (saved.changed, saved.recheck) == (True, True)
+    opened = keys.open(entry.id, owner=LOCAL_OWNER)
+    assert (opened.secret, opened.destination) == (GROQ, "https://api.groq.com/openai/v1")
+
+
+def test_an_altered_address_is_put_right_with_the_secret(
+    keys: KeyService, alter: Callable[..., None]
+) -> None:
+    """Typing address and secret brings a key back, even when the stored address is none."""
+    entry = add(keys)
+    alter(endpoint="not an address")
+    seen = keys.entry(entry.id, owner=LOCAL_OWNER)
+    with pytest.raises(InputError) as refused:
+        edit(keys, seen, endpoint="https://api.groq.com/openai/v1")
+    assert refused.value.field == "secret"
+    with pytest.raises(InputError) as refused:
+        edit(keys, seen, secret=GROQ)
+    assert refused.value.field == "endpoint"
+    edit(keys, seen, secret=GROQ, endpoint="https://api.groq.com/openai/v1")
+    assert keys.open(entry.id, owner=LOCAL_OWNER).secret == GROQ
+
+
+def test_a_twin_under_an_unknown_provider_is_named_all_the_same(
+    keys: KeyService, alter: Callable[..., None]
+) -> None:
+    """A row altered outside the app breaks no other key's form."""
+    add(keys)
+    alter(provider="nobody")
+    with pytest.raises(InputError, match="already saved as “Production” \\(nobody\\)"):
+        keys.add(new("openai", "Copy", GROQ), owner=LOCAL_OWNER)
+
+
+# --- held keys --------------------------------------------------------------------------------
+
+
+def test_every_verb_on_a_held_key_meets_the_same_rules(keys: KeyService) -> None:
+    """Moving and letting go need the version that was seen, like any change."""
+    entry = keys.add(new("openai", "Stray", GROQ), owner=LOCAL_OWNER).entry
+    edit(keys, entry, name="Renamed")
+    with pytest.raises(ConflictError):
+        keys.move(entry.id, owner=LOCAL_OWNER, version=entry.version)
+    with pytest.raises(ConflictError):
+        keys.send_anyway(entry.id, owner=LOCAL_OWNER, version=entry.version)
+    assert keys.entry(entry.id, owner=LOCAL_OWNER).looks_like == "groq"
+
+
+def test_a_move_meets_a_taken_name(keys: KeyService) -> None:
+    """A key whose name the other provider has already stays where it was, still held."""
+    add(keys, "Stray", OTHER)
+    entry = keys.add(new("openai", "Stray", GROQ), owner=LOCAL_OWNER).entry
+    with pytest.raises(InputError) as refused:
+        keys.move(entry.id, owner=LOCAL_OWNER, version=entry.version)
+    assert refused.value.field == "name"
+    assert keys.entry(entry.id, owner=LOCAL_OWNER) == entry
+
+
+def test_a_key_of_a_vendor_without_a_tab_stays(keys: KeyService) -> None:
+    """There is nowhere to move an Anthropic key to, so it is held until it is let go."""
+    entry = keys.add(new("openai", "Stray", "sk-ant-api03-" + "a1B2" * 12), owner=LOCAL_OWNER).entry
+    assert entry.looks_like == "anthropic"
+    with pytest.raises(RefusedError, match="cannot be moved"):
+        keys.move(entry.id, owner=LOCAL_OWNER, version=entry.version)
+
+
+def test_a_new_secret_lifts_the_hold_or_sets_it(keys: KeyService) -> None:
+    """Whose a key is, is judged again with each secret and each address."""
+    entry = keys.add(new("openai", "Stray", GROQ), owner=LOCAL_OWNER).entry
+    right = edit(keys, entry, secret="sk-proj-" + "a1B2" * 12).entry
+    assert right.looks_like is None
+    assert edit(keys, right, secret=GROQ).entry.looks_like == "groq"
+
+
+# --- faults -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("step", ["seal", "fingerprint", "data_key_of"])
+def test_t35_a_fault_while_sealing_saves_nothing(
+    keys: KeyService, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    """Whichever step breaks, nothing is stored, in clear or otherwise, and nothing is told."""
+
+    def broken(*_given: object) -> None:
+        raise RuntimeError("broken")
+
+    monkeypatch.setattr(Vault, step, broken)
+    with pytest.raises(RuntimeError) as fault:
+        add(keys)
+    assert scan(GROQ, {"said": repr((fault.value, fault.value.args)).encode()}) == []
+    assert keys.counts(owner=LOCAL_OWNER) == {}
+
+
+def test_t56_times_come_from_the_clock_that_was_given(parts: Parts) -> None:
+    """Saved and changed carry the moments of the service's own clock."""
+    moments = iter([datetime(2026, 1, 1, tzinfo=UTC) + timedelta(days=day) for day in range(9)])
+    vault = parts.keys._open_vault()
+    keys = KeyService(parts.repository, vault, clock=lambda: next(moments))
+    entry = add(keys)
+    assert entry.created_at == entry.updated_at == datetime(2026, 1, 1, tzinfo=UTC)
+    renamed = edit(keys, entry, name="Renamed").entry
+    assert (renamed.created_at, renamed.updated_at) == (
+        entry.created_at,
+        datetime(2026, 1, 2, tzinfo=UTC),
+    )
+
+
+# --- what comes in ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("secret", ["123456", "true", "0", "{}", "1e5", "k9" * 4096])
+def test_t07_an_odd_secret_comes_back_as_the_same_text(keys: KeyService, secret: str) -> None:
+    """What looks like a number or like JSON is stored and opened as it was typed."""
+    entry = keys.add(new("ollama", "Odd", secret), owner=LOCAL_OWNER).entry
+    opened = keys.open(entry.id, owner=LOCAL_OWNER).secret
+    assert (secret, str) == (opened, type(opened))
+
+
+def test_what_was_mended_is_told(keys: KeyService) -> None:
+    """The sentences on the secret and on the address come back with the saved key."""
+    saved = keys.add(
+        new("groq", "Prod", f'export X="{GROQ}"', "api.groq.com/v1"), owner=LOCAL_OWNER
+    )
+    assert saved.notes == (
+        "Took off the name before the key.",
+        "Took off the quotes around the key.",
+        "Added https:// to the address.",
+        "Set the path to /openai/v1, where Groq has its API.",
+    )
+    assert keys.open(saved.entry.id, owner=LOCAL_OWNER).secret == GROQ
+
+
+def test_a_server_without_a_key_may_move_freely_but_not_to_a_vendor(keys: KeyService) -> None:
+    """There is no secret to guard; the vendor's own host wants one all the same."""
+    entry = keys.add(new("ollama", "Mine", ""), owner=LOCAL_OWNER).entry
+    moved = edit(keys, entry, endpoint="http://box.local:11434").entry
+    assert (moved.endpoint, moved.has_secret) == ("http://box.local:11434/v1", False)
+    with pytest.raises(InputError, match=r"ollama\.com needs a key") as refused:
+        edit(keys, moved, endpoint="https://ollama.com")
+    assert refused.value.field == "secret"
+    cloud = edit(keys, moved, endpoint="https://ollama.com", secret=SIMPLE).entry
+    assert (cloud.endpoint, cloud.has_secret) == ("https://ollama.com/v1", True)

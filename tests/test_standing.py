@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from mohet_keys.model import CheckResult, Diagnosis, KeyEntry, Proven, Verdict
-from mohet_keys.standing import may_send, standing
+from mohet_keys.standing import may_send, standing, vendor_label
 
 AT = datetime(2026, 11, 24, 8, 0, tzinfo=UTC)
 ENTRY = KeyEntry(
@@ -47,7 +48,15 @@ def test_a_held_key_names_the_vendor_and_is_not_sent() -> None:
     assert not may_send(held)
 
 
-@pytest.mark.parametrize(("slug", "words"), [("anthropic", "an Anthropic"), ("xai", "an xAI")])
+@pytest.mark.parametrize(
+    ("slug", "words"),
+    [
+        ("anthropic", "an Anthropic"),
+        ("xai", "an xAI"),
+        ("nvidia", "an NVIDIA"),
+        ("google", "a Google"),
+    ],
+)
 def test_vendors_without_a_tab_are_named_too(slug: str, words: str) -> None:
     """A vendor Mohet has no tab for is still called by its name."""
     said = standing(replace(ENTRY, looks_like=slug))
@@ -79,3 +88,40 @@ def test_a_rejected_key_stays_blocked_through_an_outage() -> None:
 def test_a_refused_key_may_not_send(verdict: Verdict) -> None:
     """The verdicts that stop a chat stop it."""
     assert not may_send(checked(verdict, verdict))
+
+
+@pytest.mark.parametrize("verdict", Verdict)
+def test_without_an_outage_the_check_speaks_for_itself(verdict: Verdict) -> None:
+    """What was proven before is told only while the server cannot be reached."""
+    said = standing(checked(verdict, Verdict.VALID))
+    told = "It was valid when it was last reached" in said.explanation
+    assert (said.verdict, told) == (verdict, verdict is Verdict.UNREACHABLE)
+
+
+@pytest.mark.parametrize("proven", [Verdict.VALID, Verdict.LIMITED, Verdict.INVALID])
+def test_what_was_proven_is_told_in_the_readers_time(proven: Verdict) -> None:
+    """The moment is that of the reader's zone, and says which one it is."""
+    said = standing(checked(Verdict.UNREACHABLE, proven), ZoneInfo("Asia/Tokyo"))
+    assert f"It was {proven.value} when it was last reached, on 24 November 2026 at 17:00 JST." in (
+        said.explanation
+    )
+
+
+def test_a_lock_stops_a_key_whatever_was_proven() -> None:
+    """Nothing can be sent with a secret that cannot be opened."""
+    assert not may_send(replace(checked(Verdict.VALID, Verdict.VALID), locked="No master key."))
+
+
+def test_a_row_that_does_not_open_is_locked_by_its_own_check() -> None:
+    """A key found altered stays locked for the chat until it is saved again."""
+    assert not may_send(checked(Verdict.LOCKED))
+
+
+def test_every_vendor_has_a_name() -> None:
+    """A slug in a row is shown as people know it, and an unknown one as it is."""
+    assert [vendor_label(slug) for slug in ("lmstudio", "xai", "huggingface", "who")] == [
+        "LMStudio",
+        "xAI",
+        "Hugging Face",
+        "who",
+    ]
