@@ -20,7 +20,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import ClassVar, Literal
 
-Field = Literal["name", "secret", "endpoint"]
+Field = Literal["name", "secret", "endpoint", "model"]
 
 
 class MohetError(Exception):

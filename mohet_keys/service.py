@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TypeVar
 
@@ -16,16 +16,19 @@ from mohet_keys import endpoints, pasted
 from mohet_keys.errors import ConflictError, InputError, LockedError, RefusedError
 from mohet_keys.model import (
     CheckResult,
+    Diagnosis,
     KeyChanges,
     KeyEntry,
     NewKey,
     OpenedKey,
     Selection,
 )
-from mohet_keys.providers import BY_SLUG, Provider, sign_of
+from mohet_keys.model_choice import is_model_id
+from mohet_keys.providers import BY_SLUG, sign_of
 from mohet_keys.repository import NewRow, Repository, RowChanges, SealedRow, Sort
 from mohet_keys.sealed import Label
-from mohet_keys.standing import standing, vendor_label
+from mohet_keys.standing import held_diagnosis, standing, vendor_label
+from mohet_keys.typed import Typed, provider_row, read_changes, read_new, require_no_secret
 from mohet_keys.vault import Vault
 
 T = TypeVar("T")
@@ -52,17 +55,16 @@ class Page:
     total: int
 
 
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A key that is not saved. `held` says why it must not be sent, where that is so."""
+
+    key: OpenedKey
+    held: Diagnosis | None = None
+
+
 def _now() -> datetime:
     return datetime.now(UTC)
-
-
-def provider_row(slug: str) -> Provider:
-    """The provider's row. Raises RefusedError naming those there are."""
-    row = BY_SLUG.get(slug)
-    if row is None:
-        known = ", ".join(BY_SLUG)
-        raise RefusedError(f"There is no provider named “{slug[:40]}”. Choose one of {known}.")
-    return row
 
 
 class KeyService:
@@ -139,7 +141,7 @@ class KeyService:
         """Save a key. Raises InputError for what was typed, LockedError, StoreError."""
         row = provider_row(new.provider)
         vault = self._open_vault()
-        typed = _read(row, new.name, new.secret.get_secret_value(), new.endpoint, new.allow_http)
+        typed = read_new(new)
         print_ = self._unused_fingerprint(vault, typed.secret, owner)
         key_id = str(uuid.uuid4())
         label = Label(key_id, row.slug, typed.endpoint, 1, typed.allow_http)
@@ -174,12 +176,12 @@ class KeyService:
         ConflictError when somebody was faster, NotFoundError, LockedError, StoreError.
         """
         entry = self._at_version(key_id, owner, version)
-        typed = _read_changes(entry, changes)
+        typed = read_changes(entry, changes)
         moved = typed.endpoint != entry.endpoint
         if not moved and (not typed.secret or self._holds(entry, typed.secret, owner)):
             return self._rename(entry, typed, owner)
         if moved and not typed.secret:
-            _require_no_secret(entry, typed)
+            require_no_secret(entry, typed)
         return self._reseal(entry, typed, owner)
 
     def remove(self, key_id: str, *, owner: str) -> KeyEntry:
@@ -187,8 +189,18 @@ class KeyService:
         return self._repository.delete(key_id, owner)
 
     def select(self, key_id: str | None, *, owner: str, model: str | None = None) -> None:
-        """Make a key (None: no key) the one the owner chats with. Raises NotFoundError."""
-        self._repository.select(owner, key_id, model, self._clock())
+        """Make a key (None: no key) the one the owner chats with. Raises NotFoundError.
+
+        `model` is remembered for the key; without one, what was remembered is used again. Raises
+        InputError for a text that is no model id.
+        """
+        if model is not None and not is_model_id(model):
+            raise InputError("model", "A model id has no spaces and at most 200 characters.")
+        listed = False
+        if key_id is not None and model is not None:
+            check = self._repository.entry(key_id, owner).check
+            listed = check is not None and model in check.models
+        self._repository.select(owner, key_id, model, self._clock(), listed=listed)
 
     def move(self, key_id: str, *, owner: str, version: int) -> Saved:
         """Give a held key to the provider it looks like, at that vendor's own address.
@@ -204,7 +216,7 @@ class KeyService:
         sign = sign_of(secret)
         if sign is None or sign.slug != row.slug:  # the mark in the row is not sealed
             raise RefusedError(_IMMOVABLE)
-        typed = _Typed(entry.name, secret, endpoints.canonical(row.endpoint), False, (), row.slug)
+        typed = Typed(entry.name, secret, endpoints.canonical(row.endpoint), False, (), row.slug)
         return self._reseal(entry, typed, owner)
 
     def send_anyway(self, key_id: str, *, owner: str, version: int) -> KeyEntry:
@@ -215,6 +227,29 @@ class KeyService:
     def record(self, result: CheckResult, *, owner: str) -> CheckResult:
         """Keep a check's result; a passing failure leaves what was proven before."""
         return self._repository.save_check(result, owner)
+
+    def sealed_endpoint(self, key_id: str, *, owner: str) -> str | None:
+        """The address that is sealed with the secret; None when it cannot be told now.
+
+        The column beside it may have been changed by somebody who can write the database. Raises
+        NotFoundError.
+        """
+        try:
+            return _opened(self._open_vault(), self._repository.sealed(key_id, owner)).destination
+        except LockedError:
+            return None
+
+    def draft(self, new: NewKey, *, owner: str) -> Draft:
+        """A key as it would be saved, for a test before that. Nothing is written.
+
+        Raises InputError for what was typed, LockedError when nothing could be saved anyway.
+        """
+        row = provider_row(new.provider)
+        typed = read_new(new)
+        self._unused_fingerprint(self._open_vault(), typed.secret, owner)
+        held = pasted.looks_like(typed.secret, row, typed.endpoint)
+        key = OpenedKey("", row.slug, typed.endpoint, 0, typed.secret or None, typed.allow_http)
+        return Draft(key, held_diagnosis(held.slug) if held else None)
 
     # --- opening ---------------------------------------------------------------------------
 
@@ -262,13 +297,13 @@ class KeyService:
             raise InputError("secret", f"This key is already saved as “{twin.name}” ({label}).")
         return print_
 
-    def _rename(self, entry: KeyEntry, typed: _Typed, owner: str) -> Saved:
+    def _rename(self, entry: KeyEntry, typed: Typed, owner: str) -> Saved:
         if typed.name == entry.name:
             return Saved(entry, typed.notes, changed=False, recheck=False)
         changes = RowChanges(name=typed.name, name_key=pasted.name_key(typed.name))
         return Saved(self._update(entry, changes, owner), typed.notes, recheck=False)
 
-    def _reseal(self, entry: KeyEntry, typed: _Typed, owner: str) -> Saved:
+    def _reseal(self, entry: KeyEntry, typed: Typed, owner: str) -> Saved:
         vault = self._open_vault()
         row = provider_row(typed.provider or entry.provider)
         print_ = self._unused_fingerprint(vault, typed.secret, owner, entry.id)
@@ -297,18 +332,6 @@ class KeyService:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class _Typed:
-    """What a form or a command line asked for, cleaned and mended."""
-
-    name: str
-    secret: str = field(repr=False)
-    endpoint: str
-    allow_http: bool
-    notes: tuple[str, ...]
-    provider: str | None = None
-
-
 def _opened(vault: Vault, sealed: SealedRow) -> OpenedKey:
     """What is sealed, bound to the label that its row has now. Raises LockedError."""
     entry = sealed.entry
@@ -321,88 +344,3 @@ def _opened(vault: Vault, sealed: SealedRow) -> OpenedKey:
         secret=vault.open(sealed.blob, label) or None,
         allow_http=label.allow_http,
     )
-
-
-def _read(
-    row: Provider, name: str, secret: str, endpoint: str, allow_http: bool, *, keeps: bool = False
-) -> _Typed:
-    """Clean all three fields; raises one InputError that carries every refusal.
-
-    `keeps` when there is a secret already, so that none needs to be typed.
-    """
-    problems: list[InputError] = []
-    mended = _try(problems, lambda: _mend(row, endpoint, allow_http))
-    anywhere = mended is None or endpoints.host(mended.endpoint) not in row.hosts
-    optional = keeps or (row.key_optional and anywhere)
-    cleaned = _try(problems, lambda: pasted.clean_secret(secret, optional=optional))
-    named = _try(problems, lambda: pasted.clean_name(name))
-    if problems or mended is None or cleaned is None or named is None:
-        raise _all(problems)
-    consent = allow_http and endpoints.needs_http_consent(mended.endpoint)
-    return _Typed(named, cleaned.secret, mended.endpoint, consent, cleaned.notes + mended.notes)
-
-
-def _all(problems: list[InputError]) -> InputError:
-    first, *rest = problems
-    return InputError(first.field, str(first), tuple(rest))
-
-
-def _try(problems: list[InputError], step: Callable[[], T]) -> T | None:
-    try:
-        return step()
-    except InputError as error:
-        problems.append(error)
-        return None
-
-
-def _mend(row: Provider, text: str, allow_http: bool) -> endpoints.Mended:
-    mended = endpoints.mend(row, text)
-    if endpoints.needs_http_consent(mended.endpoint) and not allow_http:
-        raise InputError(
-            "endpoint",
-            "http would send the key unencrypted over the network. Use https, or allow plain "
-            "http for this key.",
-        )
-    return mended
-
-
-def _read_changes(entry: KeyEntry, changes: KeyChanges) -> _Typed:
-    """The key as it shall be. A mere rename takes the rest as it is stored, even when altered."""
-    secret = changes.secret.get_secret_value() if changes.secret else ""
-    name = entry.name if changes.name is None else changes.name
-    endpoint = entry.endpoint if changes.endpoint is None else changes.endpoint
-    keeps = not secret.strip()
-    if keeps and endpoint == entry.endpoint:
-        return _Typed(pasted.clean_name(name), "", endpoint, entry.allow_http, ())
-    row = provider_row(entry.provider)
-    consent = changes.allow_http or (entry.allow_http and _is_at(row, endpoint, entry.endpoint))
-    return _read(row, name, secret, endpoint, consent, keeps=keeps)
-
-
-def _is_at(row: Provider, text: str, destination: str) -> bool:
-    try:
-        return endpoints.mend(row, text).endpoint == destination
-    except InputError:
-        return False
-
-
-def _require_no_secret(entry: KeyEntry, typed: _Typed) -> None:
-    """A stored secret goes only where it was saved for, so a new address needs it again."""
-    there = endpoints.host(typed.endpoint)
-    if entry.has_secret:
-        was, now = _told_apart(entry.endpoint, typed.endpoint)
-        raise InputError(
-            "secret",
-            f"The address changed from {was} to {now}. Enter the key again to use it there.",
-        )
-    if there in provider_row(entry.provider).hosts:
-        raise InputError("secret", f"{there} needs a key. Enter one.")
-
-
-def _told_apart(was: str, now: str) -> tuple[str, str]:
-    """The two hosts, or the whole addresses when the hosts are alike."""
-    try:
-        hosts = endpoints.host(was), endpoints.host(now)
-    except InputError:  # altered outside the app
-        return "another one", endpoints.host(now)
-    return hosts if hosts[0] != hosts[1] else (was, now)

@@ -27,7 +27,7 @@ def standing(entry: KeyEntry, zone: tzinfo = UTC) -> Diagnosis:
     if entry.locked:
         return _locked(entry.locked)
     if entry.looks_like:
-        return _held(entry.looks_like)
+        return held_diagnosis(entry.looks_like)
     if entry.check is None:
         return Diagnosis(
             Verdict.UNCHECKED, "not checked yet", "This key was not checked yet.", "Check it now."
@@ -51,7 +51,8 @@ def _locked(why: str) -> Diagnosis:
     return Diagnosis(Verdict.LOCKED, "locked", why, remedy)
 
 
-def _held(slug: str) -> Diagnosis:
+def held_diagnosis(slug: str) -> Diagnosis:
+    """How a key stands that looks like another vendor's."""
     label = vendor_label(slug)
     article = "an" if label[0] in "AEIOU" or label in _SPELT else "a"
     remedy = f"Move it to {label}, or check it here anyway."

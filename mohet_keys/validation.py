@@ -132,6 +132,10 @@ class ValidationService:
         found = await asyncio.gather(*map(one, dict.fromkeys(key_ids)))
         return [result for result in found if result is not None]
 
+    async def try_out(self, key: OpenedKey) -> CheckResult:
+        """Check a key that is not saved; nothing is recorded."""
+        return self._result(key, await self._ask(key))
+
     # --- one check ----------------------------------------------------------------------------
 
     def _cached(self, cache: Cache, entry: KeyEntry) -> CheckResult | None:

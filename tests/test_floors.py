@@ -21,7 +21,7 @@ FLOORS: dict[int, tuple[str, ...]] = {
     6: ("pages",),
     5: ("cli_input cli_output ui", "cli", "__main__"),
     4: ("wiring",),
-    3: ("discovery doctor_files probes talk", "doctor running service validation", "chat"),
+    3: ("discovery doctor_files probes talk", "doctor running service validation", "chat starting"),
     2: (
         "answers dialling masterkey sqlite_file tables vault",
         "case chat_request connection database incoming queries recommend replies",
@@ -37,6 +37,7 @@ FLOORS: dict[int, tuple[str, ...]] = {
         "addresses background errors flights lookup model providers scrub settings simulator",
         "endpoints model_choice pieces rows sealed standing",
         "envelope guards pasted",
+        "typed",
     ),
 }
 """The rooms of each floor. A module may import what is on a lower floor, and on its own floor

@@ -331,13 +331,13 @@ def test_t15_an_edit_that_kept_the_secret_would_send_it(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The twin: an edit that fills a blank secret from the store sends it to the new address."""
-    original = service._read_changes
+    original = service.read_changes
     stored = stage.parts.keys.open(stage.keys["home"].id, owner=LOCAL_OWNER).secret or ""
 
     def keep(entry: KeyEntry, changes: KeyChanges) -> Any:
         return original(entry, changes.model_copy(update={"secret": SecretStr(stored)}))
 
-    monkeypatch.setattr(service, "_read_changes", keep)
+    monkeypatch.setattr(service, "read_changes", keep)
     stage.edit("home", endpoint=stage.url("away"))
     stage.check("home")
     assert stage.away.saw(HOME)

@@ -25,6 +25,7 @@ from mohet_keys.model import (
     KeyChanges,
     KeyEntry,
     NewKey,
+    Selection,
     Verdict,
 )
 from mohet_keys.service import KeyService, Saved
@@ -603,3 +604,66 @@ def test_a_server_without_a_key_may_move_freely_but_not_to_a_vendor(keys: KeySer
     assert refused.value.field == "secret"
     cloud = edit(keys, moved, endpoint="https://ollama.com", secret=SIMPLE).entry
     assert (cloud.endpoint, cloud.has_secret) == ("https://ollama.com/v1", True)
+
+
+# --- the address that is sealed, and keys that are not saved yet --------------------------------
+
+
+def test_the_sealed_address_is_told_apart_from_the_column(
+    keys: KeyService, settings: Settings
+) -> None:
+    """Once the column was changed behind the app's back, no address is believed."""
+    entry = add(keys)
+    assert keys.sealed_endpoint(entry.id, owner=LOCAL_OWNER) == entry.endpoint
+    with sqlite3.connect(settings.data_dir / "mohet_keys.db") as database:
+        database.execute("UPDATE api_key SET endpoint = 'https://evil.example/v1'")
+    assert keys.sealed_endpoint(entry.id, owner=LOCAL_OWNER) is None
+
+
+def test_a_draft_is_cleaned_and_written_nowhere(keys: KeyService) -> None:
+    """What a test sends is what would be saved, and nothing is saved by it."""
+    draft = keys.draft(new("groq", "Production", GROQ), owner=LOCAL_OWNER)
+    assert draft.key.destination == "https://api.groq.com/openai/v1"
+    assert draft.held is None
+    assert keys.counts(owner=LOCAL_OWNER) == {}
+    assert scan(GROQ, {"repr": repr(draft).encode()}) == []
+
+
+def test_a_draft_of_another_vendors_key_is_held(keys: KeyService) -> None:
+    """It is told what it looks like before it is sent anywhere."""
+    held = keys.draft(new("openai", "Stray", GROQ), owner=LOCAL_OWNER).held
+    assert held is not None
+    assert "looks like a Groq key" in held.reason
+
+
+def test_a_draft_is_refused_like_a_key(keys: KeyService) -> None:
+    """A secret that is saved already, and a bad name, are refused before the test."""
+    add(keys)
+    with pytest.raises(InputError, match="already saved"):
+        keys.draft(new("groq", "Other", GROQ), owner=LOCAL_OWNER)
+    with pytest.raises(InputError, match="name"):
+        keys.draft(new("groq", "", OTHER), owner=LOCAL_OWNER)
+
+
+def test_a_chosen_model_is_remembered_with_whether_it_was_listed(keys: KeyService) -> None:
+    """A model of the key's own list may go one day; one that was typed never was there."""
+    entry = add(keys)
+    said = Diagnosis(Verdict.VALID, "key works", "It works.")
+    keys.record(
+        CheckResult(entry.id, 1, said, datetime.now(UTC), models=("a", "b")), owner=LOCAL_OWNER
+    )
+    keys.select(entry.id, owner=LOCAL_OWNER, model="a")
+    assert keys.selection(owner=LOCAL_OWNER) == Selection(LOCAL_OWNER, entry.id, "a", listed=True)
+    keys.select(entry.id, owner=LOCAL_OWNER, model="typed")
+    assert keys.selection(owner=LOCAL_OWNER) == Selection(
+        LOCAL_OWNER, entry.id, "typed", listed=False
+    )
+
+
+@pytest.mark.parametrize("model", ["", "two words", "x" * 201, "a\nb"])
+def test_a_text_that_is_no_model_id_is_refused(keys: KeyService, model: str) -> None:
+    """Nothing is selected with a model that no request could name."""
+    entry = add(keys)
+    with pytest.raises(InputError, match="model id"):
+        keys.select(entry.id, owner=LOCAL_OWNER, model=model)
+    assert keys.selection(owner=LOCAL_OWNER) is None
