@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from datetime import datetime
 from urllib.parse import urlsplit
@@ -16,15 +17,54 @@ _OTHERS = {
     "deepseek": "DeepSeek",
     "xai": "xAI",
     "azure": "Azure OpenAI",
+    "together": "Together",
+    "fireworks": "Fireworks",
+    "cerebras": "Cerebras",
+    "perplexity": "Perplexity",
+    "huggingface": "Hugging Face",
     "vllm": "The vLLM server",
     "llamacpp": "The llama.cpp server",
     "litellm": "The LiteLLM proxy",
 }
+"""Vendors without a tab whose answers are known."""
+_ALSO = {
+    "google": "gemini",
+    "grok": "xai",
+    "x.ai": "xai",
+    "azure-openai": "azure",
+    "llama.cpp": "llamacpp",
+    "lm-studio": "lmstudio",
+}
+KEY_WORKS = "key works"
+NO_KEY_NEEDED = "no key needed"
+_SELF_RUN = frozenset({"lmstudio", "vllm", "llamacpp"})
+_PLAIN_SEGMENT = re.compile(r"(v\d{1,2}(alpha|beta)?\d{0,2}|[a-z][a-z_.-]{0,19})?")
+
+
+def slug_of(provider: str) -> str:
+    """The slug that the rules know a provider by: `other:xai`, `xai` and `XAI` are the same."""
+    slug = provider.strip().lower().removeprefix("other:")
+    return _ALSO.get(slug, slug)
+
+
+def label_of(slug: str) -> str:
+    """What to call a provider at the start of a sentence."""
+    row = BY_SLUG.get(slug)
+    return row.label if row else _OTHERS.get(slug, "The server")
+
+
+def inside(label: str) -> str:
+    """A label inside of a sentence."""
+    return re.sub("^The ", "the ", label)
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """What came back to which request. `path` is as the server saw it, or a whole URL."""
+    """What came back to which request. `path` is as the server saw it, or a whole URL.
+
+    A path alone tells no host. So Ollama then counts as the user's own server, and every other
+    vendor with hosts of its own as being asked there.
+    """
 
     slug: str
     method: str
@@ -46,9 +86,17 @@ class Case:
     @property
     def label(self) -> str:
         """What to call the provider at the start of a sentence."""
-        if self.row:
-            return self.row.label
-        return _OTHERS.get(self.slug.removeprefix("other:"), "The server")
+        return label_of(self.slug)
+
+    @property
+    def name(self) -> str:
+        """What to call the provider inside of a sentence."""
+        return inside(self.label)
+
+    @property
+    def works(self) -> str:
+        """How a sentence begins when the request was at fault and nothing else."""
+        return "The key works" if self.has_key or not self.is_local else "The server works"
 
     @property
     def host(self) -> str:
@@ -70,11 +118,23 @@ class Case:
         return text.partition("?")[0].rstrip("/")
 
     @property
+    def shown_route(self) -> str:
+        """The path with every part left out that does not read like a part of an API."""
+        parts = self.route[:200].split("/")
+        return "/".join(part if _PLAIN_SEGMENT.fullmatch(part) else "…" for part in parts) or "/"
+
+    @property
     def is_local(self) -> bool:
         """Whether the user runs this server: nobody else hands out keys for it."""
-        if self.slug == "lmstudio":
+        if self.slug in _SELF_RUN:
             return True
         return self.slug == "ollama" and self.host not in (self.row.hosts if self.row else ())
+
+    @property
+    def at_vendor(self) -> bool:
+        """Whether the vendor itself was asked, as far as can be told."""
+        hosts = self.row.hosts if self.row else frozenset()
+        return not self.is_local and (not self.host or self.host in hosts)
 
     @property
     def keys_url(self) -> str | None:
@@ -90,6 +150,16 @@ class Case:
 def valid(reason: str, explanation: str, remedy: str = "", **more: object) -> Diagnosis:
     """The provider accepted the key."""
     return _made(Verdict.VALID, reason, explanation, remedy, more)
+
+
+def works(case: Case, extra: str = "") -> Diagnosis:
+    """Plainly valid; said of a server that needs no key in its own words."""
+    if case.is_local and not case.has_key:
+        return valid(NO_KEY_NEEDED, f"The server answers and needs no key{extra}.")
+    caveat = ""
+    if case.row and case.row.credit_caveat:
+        caveat = " Whether there is credit shows only with the first message."
+    return valid(KEY_WORKS, f"{case.label} accepts this key{extra}.{caveat}")
 
 
 def limited(reason: str, explanation: str, remedy: str, **more: object) -> Diagnosis:

@@ -6,12 +6,13 @@ firewall's page or a server that is down, leaves it unjudged.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from mohet_keys import addresses, endpoints, refusals, successes
-from mohet_keys.answers import parse, read
-from mohet_keys.case import Case, misconfigured, unreachable
+from mohet_keys.answers import clean, parse, read
+from mohet_keys.case import Case, inside, label_of, misconfigured, slug_of, unreachable
 from mohet_keys.errors import InputError, TransportError, TransportKind
 from mohet_keys.model import Diagnosis
 from mohet_keys.providers import BY_SLUG
@@ -40,9 +41,9 @@ def diagnose(
     """
     if status is None:
         return _no_answer(provider, body, endpoint)
-    lowered = {str(name).lower(): str(value) for name, value in headers.items()}
+    lowered = {_text(name).lower(): _text(value) for name, value in headers.items()}
     case = Case(
-        slug=provider,
+        slug=slug_of(provider),
         method=method.upper(),
         path=path,
         status=status,
@@ -57,16 +58,21 @@ def diagnose(
     return successes.judge(case) if 200 <= status < 300 else refusals.judge(case)
 
 
+def _text(value: object) -> str:
+    """A header's name or value; some libraries give them as bytes."""
+    return value.decode("latin-1") if isinstance(value, bytes) else str(value)[:2000]
+
+
 def diagnose_failure(provider: str, error: TransportError, *, endpoint: str) -> Diagnosis:
     """Judge a request that got no whole answer."""
-    row = BY_SLUG.get(provider)
-    label = row.label if row else "The server"
+    slug = slug_of(provider)
+    label = label_of(slug)
     host, local = _where(endpoint)
     kind: TransportKind = error.kind
     if kind in _CONFIGURED:
-        return _misconfigured(kind, label, error.detail)
+        return _misconfigured(kind, label, clean(error.detail).rstrip(". "))
     if local and kind == "refused":
-        return _not_started(provider, endpoint)
+        return _not_started(slug, endpoint)
     if local and kind in {"deadline", "timeout"}:
         return unreachable(
             "no answer in time",
@@ -137,9 +143,10 @@ def _misconfigured(kind: str, label: str, detail: str) -> Diagnosis:
             "The server compressed its answer although it was asked not to, so it was not read.",
             "Check the address, or turn compression off in the proxy on the way.",
         )
+    why = detail or "the address is never asked"
     return misconfigured(
         "address not allowed",
-        f"Nothing was sent to {label}: {detail or 'the address is never asked'}.",
+        f"Nothing was sent to {inside(label)}: {why}.",
         "Use another address.",
     )
 
@@ -164,31 +171,31 @@ def _where(endpoint: str) -> tuple[str, bool]:
         host = endpoints.host(endpoint)
     except InputError:
         return "the address", False
-    return host, addresses.is_private_host(host)
+    return host if clean(host) == host else "the address", addresses.is_private_host(host)
 
 
-_ERRNOS: dict[str, TransportKind] = {
-    "ENOTFOUND": "dns",
-    "EAI_AGAIN": "dns",
-    "ECONNREFUSED": "refused",
-    "ETIMEDOUT": "timeout",
-    "ECONNRESET": "reset",
-    "EPIPE": "reset",
-    "CERT": "tls",
-    "SSL": "tls",
-    "TLS": "tls",
-}
+_TOLD: tuple[tuple[str, TransportKind], ...] = (
+    ("ENOTFOUND|EAI_|NAME OR SERVICE|GETADDRINFO|NAME RESOLUTION|NO ADDRESS", "dns"),
+    ("REFUSED", "refused"),
+    ("CERT|SSL|TLS|EPROTO|HANDSHAKE|ISSUER|SIGNATURE|WRONG_VERSION", "tls"),
+    ("TIMEDOUT|TIMED OUT|TIMEOUT|DEADLINE|UNREACH|NO ROUTE", "timeout"),
+    ("REDIRECT", "redirect"),
+)
+"""How programs name a failure, and which kind it is. Whatever else it was, no answer came."""
+
+
+_NAMED = re.compile(r"(?<![\w.-])([\w-]+(\.[\w-]+)+|localhost|\[[0-9a-f:]+\])(:\d{1,5})?$")
 
 
 def _no_answer(provider: str, body: bytes | str, endpoint: str | None) -> Diagnosis:
     """A recorded failure: `{"transport_error": "ECONNREFUSED 127.0.0.1:1234"}`."""
-    text = body.decode("utf-8", "replace") if isinstance(body, bytes) else str(body)
+    text = body if isinstance(body, str) else bytes(body[:4000]).decode("utf-8", "replace")
+    text = text[:4000].lstrip("\ufeff").strip()
     data = parse(text)
-    told = str(data.get("transport_error", "")) if isinstance(data, dict) else text
-    kind: TransportKind = next(
-        (kind for name, kind in _ERRNOS.items() if name in told.upper()), "reset"
-    )
-    row = BY_SLUG.get(provider)
-    where = told.split()[-1] if " " in told else ""
-    asked = endpoint or (f"http://{where}" if where else row.endpoint if row else "")
+    told = str(data.get("transport_error", ""))[:400] if isinstance(data, dict) else text[:400]
+    kinds = (kind for names, kind in _TOLD if re.search(names, told.upper()))
+    kind: TransportKind = next(kinds, "reset")
+    named = _NAMED.search(told)
+    row = BY_SLUG.get(slug_of(provider))
+    asked = endpoint or (f"http://{named.group()}" if named else row.endpoint if row else "")
     return diagnose_failure(provider, TransportError(kind), endpoint=asked)

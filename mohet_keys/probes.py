@@ -15,13 +15,16 @@ from datetime import UTC, datetime
 
 from mohet_keys import endpoints, pasted, recommend
 from mohet_keys.answers import parse, read
+from mohet_keys.case import KEY_WORKS, NO_KEY_NEEDED
 from mohet_keys.diagnosis import diagnose, diagnose_failure
 from mohet_keys.errors import TransportError
 from mohet_keys.http import Outbound
 from mohet_keys.model import Answer, Diagnosis, ModelInfo, OpenedKey, Verdict
 from mohet_keys.providers import BY_SLUG, Provider, owner_of_host
-from mohet_keys.successes import KEY_WORKS, NO_KEY_NEEDED
 
+MOST_REQUESTS = 9
+"""Requests of one check at most: three lists of LM Studio and six other forms of the address."""
+_FLEETING = frozenset({408, 425, 429})
 EMPTY_CHAT: dict[str, object] = {}
 
 
@@ -40,6 +43,10 @@ class Found:
     def answered(self) -> bool:
         """Whether the key may be used, so that its list of models is worth asking for."""
         return self.diagnosis.verdict in {Verdict.VALID, Verdict.LIMITED, Verdict.UNVERIFIED}
+
+
+class _UntoldError(Exception):
+    """A control request did not tell whether a list is public."""
 
 
 Public = Callable[[str, Callable[[], Awaitable[bool]]], Awaitable[bool]]
@@ -76,7 +83,9 @@ class Prober:
         url = f"{self._base}/models"
         if self._is_vendors:
             return self._read(url, await self._ask("GET", url))
-        asked, public = await asyncio.gather(self._ask("GET", url), self._answers_anybody(url))
+        asked, public = await asyncio.gather(
+            self._ask("GET", url), self._answers_anybody(url, unsure=True)
+        )
         found = self._read(url, asked)
         if found.diagnosis.verdict is Verdict.VALID and public:
             return await self._by_empty_chat(found)
@@ -106,7 +115,7 @@ class Prober:
     async def by_account(self) -> Found:
         """Ollama: a local server has no keys; the cloud shows its lists to everybody."""
         tags = f"{self._root}/api/tags"
-        if not self._key.secret:
+        if not self._key.secret and not self._is_vendors:
             return self._read(tags, await self._ask("GET", tags))
         url = f"{self._root}/api/balance"
         found = self._read(url, await self._ask("GET", url))
@@ -160,7 +169,7 @@ class Prober:
         """Say of a local server that it needs no key, when it answers without one just as well."""
         if found.diagnosis.verdict is not Verdict.VALID or not self._key.secret:
             return found
-        if not await self._answers_anybody(url):
+        if not await self._answers_anybody(url, unsure=False):
             return found
         return replace(found, diagnosis=self._no_key_needed())
 
@@ -169,29 +178,44 @@ class Prober:
         url = f"{self._base}/chat/completions"
         asked = await self._ask("POST", url)
         tried = self._read(url, asked, "POST")
-        if isinstance(asked, TransportError) or asked.status in {401, 403}:
+        verdict = tried.diagnosis.verdict
+        if tried.status in {None, 401, 403} or verdict is Verdict.INVALID:
             return replace(tried, models=())
-        if asked.status not in {400, 404, 422}:
-            return replace(tried, models=found.models) if tried.status == 429 else found
-        without = await self._ask("POST", url, key=False)
-        if isinstance(without, Answer) and without.status in {401, 403}:
-            said = Diagnosis(Verdict.VALID, KEY_WORKS, f"{self._row.label} accepts this key.")
-        elif self._row.key_optional:
-            said = self._no_key_needed()
-        else:
-            said = _NOT_LOOKED_AT
-        return replace(found, diagnosis=said)
+        if verdict is Verdict.LIMITED:
+            return replace(tried, models=found.models)
+        if verdict is not Verdict.UNREACHABLE and await self._refuses_strangers(url):
+            works = Diagnosis(Verdict.VALID, KEY_WORKS, f"{self._row.label} accepts this key.")
+            return replace(found, diagnosis=tried.diagnosis if tried.status == 429 else works)
+        if self._row.key_optional and not self._is_vendors:
+            return replace(found, diagnosis=self._no_key_needed())
+        return replace(found, diagnosis=_NOT_LOOKED_AT)
 
     def _no_key_needed(self) -> Diagnosis:
         said = "The server answers and needs no key; the one saved here is not looked at."
         return Diagnosis(Verdict.VALID, NO_KEY_NEEDED, said)
 
-    async def _answers_anybody(self, url: str) -> bool:
+    async def _refuses_strangers(self, url: str) -> bool:
+        """Whether an empty chat without a key is refused for the key."""
+        without = await self._ask("POST", url, key=False)
+        return isinstance(without, Answer) and without.status in {401, 403}
+
+    async def _answers_anybody(self, url: str, *, unsure: bool) -> bool:
+        """Whether a URL answers without a key; `unsure` where that could not be told now.
+
+        Only what was told is remembered: after one lost control request a public list must not
+        count as guarded for the next minutes.
+        """
+
         async def asked() -> bool:
             answer = await self._ask("GET", url, key=False)
-            return isinstance(answer, Answer) and answer.status == 200
+            if not isinstance(answer, Answer) or answer.status in _FLEETING or answer.status > 499:
+                raise _UntoldError
+            return answer.status < 300
 
-        return await self._public(url, asked)
+        try:
+            return await self._public(url, asked)
+        except _UntoldError:
+            return unsure
 
     # --- a wrong path -------------------------------------------------------------------------
 

@@ -2,69 +2,120 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime
 from typing import Any
 
-from mohet_keys import refusals
-from mohet_keys.answers import clean, is_error
-from mohet_keys.case import Case, invalid, limited, misconfigured, unverified, valid
-from mohet_keys.model import Diagnosis, Verdict
+from mohet_keys import recommend, refusals
+from mohet_keys import successes_account as account
+from mohet_keys.answers import clean, failure_of, is_error, quote
+from mohet_keys.case import Case, limited, unverified, valid, works
+from mohet_keys.model import Diagnosis, ModelInfo, Verdict
+from mohet_keys.refusals_address import wrong_path
 
 Rule = Callable[[Case, dict[str, Any]], Diagnosis | None]
 
-KEY_WORKS = "key works"
-NO_KEY_NEEDED = "no key needed"
+_ROUTER_PROOFS = ("/key", "/auth/key", "/models/user", "/credits", "/keys", "/activity")
+"""What OpenRouter shows to keys alone. Everything else that can be read there is public."""
+_MODELS = re.compile(r"/(models|tags|language-models|deployments)(/user)?$")
+_SIGNS_OF_LIFE = ("/health", "/healthz", "/ping", "/version", "/ready", "/liveliness")
+_ACCOUNTS = ("/me", "/key/info", "/api-key", "/props", "/whoami-v2", "/whoami", "/account", "/user")
+_REPLY = (
+    "choices", "message", "response", "content", "output", "candidates", "embedding", "embeddings",
+)  # fmt: skip
+_VAGUE = ("request not accepted", "access refused")
+_KNOWN = frozenset({
+    "id", "object", "plan", "email", "name", "key", "status", "default_generation_settings",
+    "model_path", "total_slots", "chat_template",
+})  # fmt: skip
+"""What accounts and the settings of a llama.cpp server are told by."""
+_OLLAMA = frozenset({"version", "capabilities", "model_info", "details", "digest", "status"})
 
 
 def judge(case: Case) -> Diagnosis:
     """What a 2xx answer says about the key."""
     said = case.said
-    if said.kind == "html":
-        return refusals.judge(case)
-    if said.kind == "text" and said.tells("ollama is running"):
-        return works(case)
-    if said.tells(r"unexpected endpoint or method"):
+    if said.kind == "html" or said.tells(r"unexpected endpoint or method"):
         return refusals.judge(case)
     if is_error(said):
         return _inner_error(case)
-    if said.kind == "stream" and isinstance(said.data, dict):
-        return _reply(case, said.data) or works(case)
+    if said.kind == "stream":
+        return _streamed(case)
     if isinstance(said.data, list):
         return _listed(case, said.data)
     if isinstance(said.data, dict):
         return next((found for rule in _RULES if (found := rule(case, said.data))), _stranger(case))
-    return _stranger(case)
+    return _alive(case) or _stranger(case)
 
 
-def works(case: Case, extra: str = "") -> Diagnosis:
-    """Plainly valid; said of a server that needs no key in its own words."""
-    if case.is_local and not case.has_key:
-        return valid(NO_KEY_NEEDED, f"The server answers and needs no key{extra}.")
-    caveat = ""
-    if case.row and case.row.credit_caveat:
-        caveat = " Whether there is credit shows only with the first message."
-    return valid(KEY_WORKS, f"{case.label} accepts this key{extra}.{caveat}")
+# --- replies ----------------------------------------------------------------------------------
 
 
 def _inner_error(case: Case) -> Diagnosis:
-    """An error inside a 200: judged by the status it names. A started reply proved the key."""
-    status = next((int(code) for code in case.said.codes if code.isdigit() and len(code) == 3), 0)
-    if not 400 <= status < 600:
-        status = 401 if case.said.tells("unauthori[sz]ed|invalid.{0,12}key") else 400
-    inner = refusals.judge(replace(case, status=status))
-    if inner.verdict in {Verdict.INVALID, Verdict.LIMITED, Verdict.MISCONFIGURED}:
+    """An error inside a 200: judged by the status it names. A reply that began proved the key."""
+    said = case.said
+    inner = refusals.judge(replace(case, status=_inner_status(case)))
+    began = said.begun or (said.kind == "json" and failure_of(said.data) not in (None, said.data))
+    proved = began or (inner.verdict is Verdict.UNREACHABLE and case.slug == "openrouter")
+    known = inner.verdict in {Verdict.LIMITED, Verdict.VALID} and inner.reason not in _VAGUE
+    if known or (inner.verdict is not Verdict.VALID and not proved and said.message):
         return inner
-    if inner.verdict is Verdict.VALID and inner.reason != "request not accepted":
-        return inner
-    quoted = clean(case.said.message).rstrip(".")
+    quoted = quote(case.said.message)
     why = f" It said: {quoted}." if quoted else ""
     return valid(
         "reply failed",
         f"{case.label} began to answer and then failed.{why}",
         "Try again, or choose another model.",
     )
+
+
+def _inner_status(case: Case) -> int:
+    codes = [int(code) for code in sorted(case.said.codes) if re.fullmatch(r"[45]\d\d", code)]
+    if codes:
+        return codes[0]
+    refused = case.said.tells(r"unauthori[sz]ed|unauthenticated|invalid.{0,12}(key|token)\b")
+    return 401 if refused or case.said.has("authentication_error", "invalid_api_key") else 400
+
+
+def _streamed(case: Case) -> Diagnosis:
+    """A stream of replies; one that only ever kept the line open was accepted and broke off."""
+    data = case.said.data
+    if isinstance(data, dict):
+        kind = str(data.get("type"))
+        is_reply = kind.startswith(("message_", "content_block", "response.", "ping"))
+        return works(case) if is_reply else (_reply(case, data) or _stranger(case))
+    if re.search(r"^(data: ?\[DONE\]|: ?\S)", case.said.text[:10_000], re.MULTILINE):
+        return valid(
+            "reply failed",
+            f"{case.label} began to answer and then sent nothing.",
+            "Try again, or choose another model.",
+        )
+    return _stranger(case)
+
+
+def _reply(case: Case, data: dict[str, Any]) -> Diagnosis | None:
+    """A chat reply of any kind. LM Studio answers with what is loaded, whatever was asked for."""
+    if case.method != "POST" or isinstance(data.get("message"), str):
+        return None
+    if not any(name in data for name in _REPLY):
+        return None
+    answered, asked = data.get("model"), case.asked_model
+    if case.slug != "lmstudio" or not asked or _is_same(answered, asked):
+        return works(case)
+    return valid(
+        "another model answered",
+        f"{case.works}, but the server answered with {clean(str(answered))}.",
+        "Choose a model from the list.",
+    )
+
+
+def _is_same(answered: Any, asked: str) -> bool:
+    """A second loaded copy of a model has a number behind its name."""
+    if not isinstance(answered, str) or not answered:
+        return True
+    bare = re.sub(r":\d+$", "", answered.lower())
+    return bare == asked.lower() or bare.endswith(f"/{asked.lower()}")
 
 
 # --- lists of models --------------------------------------------------------------------------
@@ -78,26 +129,61 @@ def _models(case: Case, data: dict[str, Any]) -> Diagnosis | None:
 
 
 def _listed(case: Case, items: list[Any]) -> Diagnosis:
-    if is_public_list(case, items):
-        return unverified(
-            "list is public",
-            f"{case.label} answered, but it shows its model list to everybody.",
-            "Check the key with a request that needs it.",
-        )
+    if case.method == "POST":  # a list of embeddings, and that is a reply
+        return works(case)
+    if is_public(case, items):
+        return _public(case)
+    listed = recommend.of_rows(case.slug, items)
+    if not _MODELS.search(case.route):
+        return works(case) if listed or _is_marked(case.said.data) else _stranger(case)
     if not items:
         return _no_models(case)
-    count = len(items)
-    return works(case, f" and shows {count} model{'s' if count > 1 else ''}")
+    if not listed:
+        return _stranger(case)
+    return _shown(case, listed)
 
 
-def is_public_list(case: Case, items: list[Any]) -> bool:
-    """Whether this list is shown without looking at the key."""
+def _is_marked(data: Any) -> bool:
+    """OpenAI's mark of a list, which may be one of batches or files and empty."""
+    return isinstance(data, dict) and data.get("object") == "list"
+
+
+def _shown(case: Case, listed: tuple[ModelInfo, ...]) -> Diagnosis:
+    able = recommend.chat_models(case.slug, listed, case.now.date())
+    count, kind = len(able) or len(listed), "chat model" if able else "model"
+    none = "" if able else ", none of them for chats"
+    return works(case, f" and shows {count} {kind}{'s' if count > 1 else ''}{none}")
+
+
+def _one_model(case: Case, data: dict[str, Any]) -> Diagnosis | None:
+    """A single entry of a list, where the list is guarded; OpenRouter's are in its catalogue."""
+    if case.slug == "openrouter" and case.route.endswith(("/endpoints", "/count", "/parameters")):
+        return _public(case)
+    if "/models/" not in case.route or not isinstance(data.get("id", data.get("name")), str):
+        return None
+    return _public(case) if is_public(case, [data]) else works(case)
+
+
+def is_public(case: Case, items: list[Any]) -> bool:
+    """Whether these models are shown without looking at the key.
+
+    OpenRouter and Ollama's cloud show theirs to everybody, llama.cpp even with a key of its own.
+    Whether Perplexity looks at the key is not known.
+    """
     if case.slug == "openrouter":
-        return case.route.endswith("/models")
-    if case.slug == "ollama" and not case.is_local:
-        return case.route.endswith(("/models", "/api/tags"))
-    owners = {item.get("owned_by") for item in items if isinstance(item, dict)}
-    return case.slug == "other:llamacpp" or owners == {"llamacpp"}
+        return not case.route.endswith(_ROUTER_PROOFS)
+    owners = {str(item.get("owned_by")) for item in items[:99] if isinstance(item, dict)}
+    open_to_all = case.slug in {"llamacpp", "perplexity"} or owners == {"llamacpp"}
+    open_to_all = open_to_all or (case.slug == "ollama" and not case.is_local)
+    return open_to_all and re.search("/(models|tags)(/|$)", case.route) is not None
+
+
+def _public(case: Case) -> Diagnosis:
+    return unverified(
+        "list is public",
+        f"{case.label} answered, but this says nothing about the key.",
+        "Check the key with a request that needs it.",
+    )
 
 
 def _no_models(case: Case) -> Diagnosis:
@@ -115,142 +201,51 @@ def _no_models(case: Case) -> Diagnosis:
     )
 
 
-# --- accounts ---------------------------------------------------------------------------------
+# --- small signs of life ----------------------------------------------------------------------
 
 
-def _router_key(case: Case, data: dict[str, Any]) -> Diagnosis | None:
-    """OpenRouter's key information: limit, expiry, kind."""
-    info = data.get("data")
-    if not isinstance(info, dict) or not {"limit_remaining", "is_free_tier", "usage"} & set(info):
-        return None
-    if info.get("is_management_key") or info.get("is_provisioning_key"):
-        return limited(
-            "management key",
-            "This key manages other keys; it cannot run models.",
-            "Create an ordinary key and paste it here.",
-            link=case.keys_url,
-        )
-    if _is_past(info.get("expires_at"), case.now):
-        return limited(
-            "key expired",
-            "This key was set to end, and its date has passed.",
-            "Create a new key and paste it here.",
-            link=case.keys_url,
-        )
-    left = _number(info.get("limit_remaining"))
-    if left is not None and left <= 0:
-        return limited(
-            "no credit left",
-            "The key works, but its own spending limit is used up.",
-            "Raise the key’s limit, or wait until it is renewed.",
-            link=case.keys_url,
-        )
-    if info.get("is_free_tier"):
-        return works(case, "; no credit was ever bought, so only free models can be used")
-    return works(case, f"; {left:.2f} USD of its limit are left" if left is not None else "")
-
-
-def _balance(case: Case, data: dict[str, Any]) -> Diagnosis | None:
-    """Ollama's cloud balance, on the present plans and on the older ones."""
-    included = data.get("included")
-    if not isinstance(included, dict):
-        return None
-    bought = data.get("purchased")
-    purchased = _number(bought.get("balance_usd")) if isinstance(bought, dict) else None
-    spent = _number(included.get("balance_usd")) == 0 or any(
-        isinstance(span, dict) and _number(span.get("remaining_percent")) == 0
-        for span in (included.get("session"), included.get("weekly"))
-    )
-    if spent and not purchased:
-        return limited(
-            "allowance used up",
-            "The key works, but what its plan allows is used up for now.",
-            "Wait until it is renewed, or buy more.",
-            link=case.billing_url,
-        )
-    return works(case)
-
-
-def _deepseek(case: Case, data: dict[str, Any]) -> Diagnosis | None:
-    if "is_available" not in data:
-        return None
-    if data["is_available"]:
+def _account(case: Case, data: dict[str, Any]) -> Diagnosis | None:
+    """Information on an account, or settings that a server shows to its key's holder alone."""
+    if case.route.endswith(_ACCOUNTS) and _KNOWN & {name.lower() for name in data}:
         return works(case)
-    return limited(
-        "no credit left",
-        "The key works, but there is no credit left.",
-        "Add credit to the account.",
-    )
-
-
-def _xai_flags(case: Case, data: dict[str, Any]) -> Diagnosis | None:
-    flags = [name for name in data if name.endswith(("_blocked", "_disabled"))]
-    if not flags:
-        return None
-    if any(data[name] for name in flags):
-        return invalid(
-            "key blocked",
-            f"{case.label} says that this key or its team is blocked.",
-            "Create another key, or ask the owner of the team.",
-        )
-    return works(case)
-
-
-# --- replies and small signs of life ----------------------------------------------------------
-
-
-def _reply(case: Case, data: dict[str, Any]) -> Diagnosis | None:
-    """A chat reply of any kind; a local server may answer with another model than asked."""
-    marks = ("choices", "message", "response", "content", "output", "candidates", "embedding")
-    if not any(name in data for name in marks) or isinstance(data.get("message"), str):
-        return None
-    answered = data.get("model")
-    asked = case.asked_model
-    if asked and isinstance(answered, str) and answered and answered != asked:
-        return valid(
-            "another model answered",
-            f"The key works, but the server answered with {clean(answered)}.",
-            "Choose a model from the list.",
-        )
-    return works(case)
-
-
-def _sign_of_life(case: Case, data: dict[str, Any]) -> Diagnosis | None:
-    known = {"version", "object", "plan", "email", "key", "info", "capabilities", "id", "status"}
-    if case.is_local and isinstance(data.get("version"), str):
-        return works(case)
-    if case.route.endswith(("/me", "/key/info", "/api-key", "/props")) and known & {
-        name.lower() for name in data
-    }:
+    if case.slug == "ollama" and case.is_local and _OLLAMA & set(data):
         return works(case)
     return None
 
 
-def _stranger(case: Case) -> Diagnosis:
-    usual = f" The usual address is {case.row.endpoint}." if case.row else ""
-    return misconfigured(
-        "not this API",
-        "Something answered at this address, but not this API.",
-        f"Check the address.{usual}",
-        endpoint=case.row.endpoint if case.row and case.host in case.row.hosts else None,
+def _typed(case: Case, data: dict[str, Any]) -> Diagnosis | None:
+    """OpenAI's own marks of what a thing is: a counted prompt, a batch, an assistant."""
+    kind = data.get("object")
+    marked = isinstance(kind, str) and kind not in {"", "list", "error"}
+    return works(case) if marked and not _MODELS.search(case.route) else None
+
+
+def _sign_of_life(case: Case, _data: dict[str, Any]) -> Diagnosis | None:
+    return _alive(case)
+
+
+def _alive(case: Case) -> Diagnosis | None:
+    """Paths and words that say no more than that the server is up."""
+    greets = case.said.kind == "text" and case.said.tells("^ollama is running")
+    stranger = greets and case.row is not None and case.slug != "ollama"
+    if stranger or not (greets or case.route.endswith(_SIGNS_OF_LIFE)):
+        return None
+    if case.slug == "ollama" and case.is_local:
+        return works(case)
+    return unverified(
+        "key not looked at",
+        "The server is up, but this answer says nothing about the key.",
+        "Check the key with a request that needs it.",
     )
 
 
+def _stranger(case: Case) -> Diagnosis:
+    said = "Something answered at this address, but not this API."
+    return wrong_path(case, said, reason="not this API")
+
+
 _RULES: tuple[Rule, ...] = (
-    _router_key, _balance, _deepseek, _xai_flags, _models, _reply, _sign_of_life,
+    account.router_key, account.router_credits, account.proxy_key, account.balance,
+    account.deepseek, account.xai_flags, _reply, _models, _one_model, _account, _typed,
+    _sign_of_life,
 )  # fmt: skip
-
-
-def _number(value: Any) -> float | None:
-    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    return float(value) if is_number and abs(value) < 1e12 else None
-
-
-def _is_past(value: Any, now: datetime) -> bool:
-    if not isinstance(value, str):
-        return False
-    try:
-        at = datetime.fromisoformat(value)
-    except ValueError:
-        return False
-    return at.tzinfo is not None and at < now
