@@ -12,6 +12,7 @@ from mohet_keys.answers import TOLD
 from mohet_keys.case import Case, invalid, misconfigured
 from mohet_keys.model import Diagnosis
 from mohet_keys.providers import sign_of
+from mohet_keys.scrub import REMOVED
 
 _KEY_CODES = (
     "api_key_invalid", "invalid_api_key", "incorrect_api_key", "wrong_api_key", "expired_key",
@@ -154,9 +155,13 @@ def placeholder(case: Case) -> Diagnosis | None:
 
 
 def _sent(case: Case) -> str:
-    """What was sent as the key, as far as OpenAI quotes it: the first characters and the last."""
+    """What was sent as the key, as far as OpenAI quotes it: the first characters and the last.
+
+    Empty when the whole key was quoted, for then it was taken out.
+    """
     found = _SENT.search(case.said.message)
-    return found.group(1).strip() if found else ""
+    sent = found.group(1).strip() if found else ""
+    return "" if sent == REMOVED else sent
 
 
 def wrong_key(case: Case) -> Diagnosis | None:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from mohet_keys import refusals
 from mohet_keys.model import Verdict
+from mohet_keys.scrub import REMOVED
 from tests.judging import answer, case, more_answers, samples
 
 ROWS = [row for row in samples() + more_answers() if (row["status"] or 200) // 100 != 2]
@@ -433,3 +434,10 @@ def test_a_number_that_is_no_status_proves_nothing(status: int) -> None:
     """What no API sends says nothing of the key."""
     body = {"error": {"message": "x"}}
     assert Verdict.UNREACHABLE is answer("openai", status, body).verdict
+
+
+def test_a_key_that_was_taken_out_of_the_answer_is_no_placeholder() -> None:
+    """A server that quotes the whole key is judged as if it had masked it."""
+    said = f"Incorrect API key provided: {REMOVED}. You can find your API key at the usual page."
+    asked = case(401, {"error": {"message": said, "code": "invalid_api_key"}})
+    assert refusals.judge(asked).verdict is Verdict.INVALID
