@@ -45,7 +45,7 @@ def test_a_key_can_be_added_checked_spoilt_mended_and_deleted(
 
     keys.choose("Mended", "Delete")
     dialog = page.get_by_role("dialog")
-    expect(dialog).to_contain_text("Are you sure you want to delete the API key Mended?")
+    expect(dialog).to_contain_text('Are you sure you want to delete the API key "Mended"?')
     dialog.get_by_role("button", name="Delete Key").click()
     expect(page.get_by_text("No API keys yet")).to_be_visible()
 

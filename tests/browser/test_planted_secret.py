@@ -116,6 +116,7 @@ def test_t01_t38_nothing_holds_the_secret(
     said = live(verbose_app, simulator, page, secret)
     found = evidence(verbose_app, heard, said)
     assert len(b"".join(heard)) > 10_000, "the frames were not heard"
+    assert b"already saved as" in said, "the command line was not heard"
     assert any("mohet_keys.db" in name for name in found)
     assert scan(secret, found) == []
 
