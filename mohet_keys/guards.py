@@ -17,6 +17,12 @@ from mohet_keys.model import OpenedKey
 
 VERSION = "0.1.0"
 USER_AGENT = f"mohet-keys/{VERSION}"
+LINE_BYTES = 64 * 1024
+"""The longest line that is read of a stream of events."""
+EVENT_BYTES = 256 * 1024
+"""The longest event."""
+REPLY_BYTES = 8 * 1024 * 1024
+"""The longest reply, with all that its events wrap around it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +73,12 @@ class Rules:
         except InputError:
             return ""
 
-    def headers(self, *, authorize: bool, has_body: bool) -> dict[str, str]:
+    def headers(
+        self, *, authorize: bool, has_body: bool, accept: str = "application/json"
+    ) -> dict[str, str]:
         """Everything that is said besides the URL. The secret goes here and nowhere else."""
         headers = {
-            "Accept": "application/json",
+            "Accept": accept,
             "Accept-Encoding": "identity",
             "User-Agent": USER_AGENT,
             "Connection": "close",
@@ -128,6 +136,53 @@ class Rules:
             return ""
         echoed = (self.key.secret or "").lower()
         return "" if echoed and echoed in found else found
+
+
+class EventGauge:
+    """Measures the lines and events of a stream, below a parser that would take any of them.
+
+    It sees bytes as they come, so it knows lines by their ends and events by their blank lines.
+    """
+
+    __slots__ = ("_after_cr", "_at_start", "_event", "_line")
+
+    def __init__(self) -> None:
+        self._line = self._event = 0
+        self._at_start = True
+        """Whether the last byte ended a line, so that a further end makes a blank one."""
+        self._after_cr = False
+
+    def room(self, part: bytes) -> int:
+        """How many bytes of `part` may pass: all, or fewer when a line or an event is too long.
+
+        Raises nothing. A part that came in one piece should be shorter than a line may be.
+        """
+        fits = self._line + len(part) <= LINE_BYTES and self._event + len(part) <= EVENT_BYTES
+        if fits and part.endswith(b"\n\n"):  # whole events, which is what nearly all parts are
+            self._line, self._event, self._at_start, self._after_cr = 0, 0, True, False
+            return len(part)
+        plain = self._plain(part)
+        size, end = len(plain), plain.find(b"\n")
+        starts_blank = self._at_start and end == 0
+        blank = 0 if starts_blank else plain.find(b"\n\n")
+        line_left, event_left = LINE_BYTES - self._line, EVENT_BYTES - self._event
+        if (end if end >= 0 else size) > line_left or (blank if blank >= 0 else size) > event_left:
+            return min(line_left, event_left)
+        if end >= 0:
+            end, blank = plain.rfind(b"\n"), plain.rfind(b"\n\n") + 1 or (0 if starts_blank else -1)
+            self._at_start = end == size - 1
+        elif size:
+            self._at_start = False
+        self._line = size - end - 1 if end >= 0 else self._line + size
+        self._event = size - blank - 1 if blank >= 0 else self._event + size
+        return len(part)
+
+    def _plain(self, part: bytes) -> bytes:
+        """The same with one kind of line end, also where a part begins within one."""
+        if self._after_cr and part.startswith(b"\n"):
+            part = part[1:]
+        self._after_cr = part.endswith(b"\r")
+        return part.replace(b"\r\n", b"\n").replace(b"\r", b"\n") if b"\r" in part else part
 
 
 @lru_cache(maxsize=256)

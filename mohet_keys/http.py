@@ -1,4 +1,4 @@
-"""The one way out, guarded. Only importer of httpx and httpcore.
+"""The one way out, guarded. Only importer of httpx and httpx_sse.
 
 A request goes to the origin its secret was sealed for and nowhere else, at an address that was
 vetted. No redirect, no proxy, no cookie; identity encoding only; caps on what is read; one deadline
@@ -15,33 +15,40 @@ import json as jsonlib
 import logging
 import ssl
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from contextlib import aclosing
+from dataclasses import dataclass, replace
 from http.cookiejar import CookieJar
-from typing import Any
 
-import httpcore
 import httpx
+import httpx_sse
 
+from mohet_keys.connection import Meter, ProtocolError, RawAnswer, Target, body_of, speak
 from mohet_keys.dialling import Line, Resolver, dial, gullible_context, shared_context
 from mohet_keys.errors import TransportError, TransportKind
 from mohet_keys.guards import USER_AGENT, AddressPolicy, Guards, Rules
+from mohet_keys.incoming import Incoming, Limits, is_events
 from mohet_keys.lookup import Lookup
 from mohet_keys.model import Answer, OpenedKey
 from mohet_keys.scrub import Scrubber
 
-__all__ = ["DEADLINE", "METADATA_BYTES", "USER_AGENT", "AddressPolicy", "Guards", "Outbound"]
+__all__ = [
+    "DEADLINE",
+    "METADATA_BYTES",
+    "USER_AGENT",
+    "AddressPolicy",
+    "Guards",
+    "Incoming",
+    "Limits",
+    "Outbound",
+]
 
 DEADLINE = 10.0
 """Seconds for a whole request, from the look-up of the name to the last byte."""
 METADATA_BYTES = 1024 * 1024
 """The most that is read of an answer that is no chat."""
-HEAD_BYTES = 64 * 1024
-"""The most that a server may say before its answer's body begins, `100 Continue` included."""
-WIRE_FACTOR = 8
-"""Bytes on the wire for each byte of body, at most. A body in one-byte chunks takes six."""
 
-_READ = 32 * 1024
+_STREAMED = "text/event-stream, application/json"
 _log = logging.getLogger(__name__)
 
 for _name in ("httpx", "httpcore", "httpcore.connection", "httpcore.http11"):
@@ -56,9 +63,9 @@ class _Asked:
     method: str
     url: str
     content: bytes | None
-    authorize: bool
-    deadline: float
     max_bytes: int
+    authorize: bool = True
+    accept: str = "application/json"
 
 
 class Outbound:
@@ -101,8 +108,8 @@ class Outbound:
         """
         rules = Rules(key, self._guards, self._policy)
         content = None if json is None else jsonlib.dumps(json).encode()
-        asked = _Asked(rules, method, url, content, authorize, deadline, max_bytes)
-        outcome = await self._attempt(asked)
+        asked = _Asked(rules, method, url, content, max_bytes, authorize)
+        outcome = await self._attempt(asked, deadline)
         if isinstance(outcome, Answer):
             return outcome
         try:
@@ -110,58 +117,44 @@ class Outbound:
         finally:
             del key, rules, asked, outcome  # the error's traceback keeps this frame
 
-    async def _attempt(self, asked: _Asked) -> Answer | TransportError:
+    def stream(
+        self,
+        key: OpenedKey,
+        url: str,
+        *,
+        json: object,
+        limits: Limits = Limits(),  # noqa: B008  # frozen
+    ) -> Incoming:
+        """A POST whose answer is read as it comes, inside of `async with`.
+
+        `json` is sent as the body. Leaving the block closes the connection at once.
+        """
+        content = jsonlib.dumps(json).encode()
+        rules = Rules(key, self._guards, self._policy)
+        asked = _Asked(rules, "POST", url, content, limits.reply_bytes, accept=_STREAMED)
+        secret = key.secret if self._guards.scrub else None
+        return Incoming(self._exchange(asked), secret, limits if self._guards.deadline else None)
+
+    def _exchange(self, asked: _Asked) -> _Exchange:
+        return _Exchange(asked, self._resolver, self._context, self._jar)
+
+    async def _attempt(self, asked: _Asked, deadline: float) -> Answer | TransportError:
         """The answer, or the error as a value: raised later, it drags nothing along."""
         scrubber = Scrubber(asked.rules.key.secret if self._guards.scrub else None)
-        transport = _Transport(asked, self._resolver, self._context)
+        exchange = self._exchange(asked)
         started = time.monotonic()
         try:
-            async with asyncio.timeout(asked.deadline if self._guards.deadline else None):
-                status, head, body = await self._exchange(asked, transport)
+            async with asyncio.timeout(deadline if self._guards.deadline else None):
+                status, head, body = await _whole(exchange, asked.max_bytes)
         except TimeoutError:
             return TransportError("deadline", asked.rules.host)
         except TransportError as error:
             return TransportError(error.kind, scrubber.text(error.detail))
         except Exception as error:  # noqa: BLE001  # a hostile answer may set off anything
-            return TransportError(transport.kind_of(error), asked.rules.host)
+            return TransportError(exchange.kind_of(error), asked.rules.host)
         elapsed = round((time.monotonic() - started) * 1000)
         head = {scrubber.text(name).lower(): scrubber.text(value) for name, value in head.items()}
         return Answer(status, head, scrubber.raw(body), elapsed)
-
-    async def _exchange(
-        self, asked: _Asked, transport: _Transport
-    ) -> tuple[int, Mapping[str, str], bytes]:
-        has_body = asked.content is not None
-        headers = asked.rules.headers(authorize=asked.authorize, has_body=has_body)
-        async with self._client(transport) as client:
-            request = client.build_request(
-                asked.method, asked.url, headers=headers, content=asked.content
-            )
-            response = await client.send(request, stream=True)
-            try:
-                return response.status_code, response.headers, await self._read(response, asked)
-            finally:
-                await response.aclose()
-
-    def _client(self, transport: _Transport) -> httpx.AsyncClient:
-        """A client for one request. With a guard off it does what httpx would do by itself."""
-        return httpx.AsyncClient(
-            transport=transport if self._guards.proxies else None,
-            trust_env=not self._guards.proxies,
-            follow_redirects=not self._guards.redirects,
-            cookies=self._jar,
-            timeout=None,  # noqa: S113  # the deadline is around everything
-        )
-
-    async def _read(self, response: httpx.Response, asked: _Asked) -> bytes:
-        """The body as it came over the wire; decoding is what blows a small bomb up."""
-        body = bytearray()
-        parts = response.aiter_raw() if self._guards.encoding else response.aiter_bytes()
-        async for part in parts:
-            body += part
-            if self._guards.caps and len(body) > asked.max_bytes:
-                raise TransportError("too_large", f"more than {asked.max_bytes} bytes")
-        return bytes(body)
 
     def _context(self) -> ssl.SSLContext:
         if not self._guards.tls:
@@ -169,45 +162,150 @@ class Outbound:
         return self._tls or shared_context()
 
 
-class _Transport(httpx.AsyncBaseTransport):
-    """One request on one connection, HTTP/1.1, with our own dialling beneath httpcore."""
+async def _whole(exchange: _Exchange, max_bytes: int) -> tuple[int, Mapping[str, str], bytes]:
+    """Status, headers and body."""
+    body = bytearray()
+    try:
+        status, headers = await exchange.begin()
+        async for part in exchange.parts(max_bytes):
+            body += part
+        return status, headers, bytes(body)
+    finally:
+        await exchange.close()
+
+
+async def events_of(response: httpx.Response | None) -> AsyncGenerator[tuple[str, str], None]:
+    """Name and data of each event of an answer, which is UTF-8 whatever its header says."""
+    if response is None:
+        return
+    response.headers["content-type"] = "text/event-stream"
+    response.encoding = "utf-8-sig"
+    async with aclosing(httpx_sse.EventSource(response).aiter_sse()) as events:
+        async for event in events:
+            yield event.event, event.data
+
+
+class _Exchange(httpx.AsyncBaseTransport):
+    """One request and its answer: a client, and beneath it a connection with our own dialling.
+
+    With a guard off it does what httpx would do by itself.
+    """
 
     def __init__(
-        self, asked: _Asked, resolver: Resolver, context: Callable[[], ssl.SSLContext]
+        self,
+        asked: _Asked,
+        resolver: Resolver,
+        context: Callable[[], ssl.SSLContext],
+        jar: CookieJar | None,
     ) -> None:
         self._asked = asked
         self._rules = asked.rules
+        self._guards = asked.rules.guards
         self._resolver = resolver
         self._context = context
-        self._meter: _Meter | None = None
+        self._client = httpx.AsyncClient(
+            transport=self if self._guards.proxies else None,
+            trust_env=not self._guards.proxies,
+            follow_redirects=not self._guards.redirects,
+            cookies=jar,
+            timeout=None,  # noqa: S113  # whoever asks sets limits around everything
+        )
+        self._meter: Meter | None = None
+        self._body: _Body | None = None
+        self._response: httpx.Response | None = None
 
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Vet, dial, send, and vet the head of what comes back. Raises TransportError."""
-        await self.aclose()
-        self._rules.vet_origin(_origin(request.url))
-        self._meter = _Meter(await self._dial(request.url), self._cap())
-        raw = await _speak(self._meter, request)
-        self._meter.body_begins()
-        headers = httpx.Headers(raw.headers)
-        if self._rules.guards.cookies:  # before anything can keep one
-            headers.pop("set-cookie", None)
-        self._rules.vet_head(raw.status, headers, self._asked.max_bytes)
-        return httpx.Response(raw.status, headers=headers, stream=_Body(raw))
+    # --- for whoever asks -----------------------------------------------------------------------
 
-    async def aclose(self) -> None:
-        """Hang up, whatever state the connection is in."""
+    async def begin(self) -> tuple[int, Mapping[str, str]]:
+        """Send the request; status and headers of the answer."""
+        asked = self._asked
+        headers = self._rules.headers(
+            authorize=asked.authorize, has_body=asked.content is not None, accept=asked.accept
+        )
+        request = self._client.build_request(
+            asked.method, asked.url, headers=headers, content=asked.content
+        )
+        self._response = await self._client.send(request, stream=True)
+        return self._response.status_code, self._response.headers
+
+    async def parts(self, max_bytes: int) -> AsyncGenerator[bytes, None]:
+        """The body as it came over the wire; decoding is what blows a small bomb up."""
+        if self._response is None:
+            return
+        answer = self._response
+        size = 0
+        async for part in answer.aiter_raw() if self._guards.encoding else answer.aiter_bytes():
+            size += len(part)
+            if self._guards.caps and size > max_bytes:
+                raise TransportError("too_large", f"more than {max_bytes} bytes")
+            yield part
+
+    def events(self) -> AsyncGenerator[tuple[str, str], None]:
+        """Name and data of each event of the body."""
+        return events_of(self._response)
+
+    async def close(self) -> None:
+        """Hang up, and forget the secret."""
+        if self._response is not None:
+            await self._response.aclose()
+        await self._client.aclose()
+        self._response = self._body = None
+        key = replace(self._rules.key, secret=None)
+        self._rules = replace(self._rules, key=key)
+        self._asked = replace(self._asked, rules=self._rules, content=None)
+
+    def hang_up(self) -> None:
+        """Hang up, whoever is reading."""
         if self._meter is not None:
-            await self._meter.aclose()
+            self._meter.abort()
+
+    @property
+    def host(self) -> str:
+        """The host that the key was saved for."""
+        return self._rules.host
+
+    @property
+    def waiting_since(self) -> float | None:
+        """Since when bytes are waited for."""
+        return self._meter.waiting_since if self._meter else None
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether the first byte of the body is there."""
+        return self._body is not None and self._body.has_begun
 
     def kind_of(self, error: Exception) -> TransportKind:
         """What kind of failure an exception from below is."""
         if isinstance(error, httpx.InvalidURL):
             return "blocked"
-        if isinstance(error, httpcore.ProtocolError):
+        if isinstance(error, ProtocolError):
             return "reset" if self._meter and self._meter.ended else "protocol"
         if not isinstance(error, httpx.HTTPError):
             _log.error("A request broke off with %s.", type(error).__name__)
         return "protocol"
+
+    # --- for httpx --------------------------------------------------------------------------------
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Vet, dial, send, and vet the head of what comes back. Raises TransportError."""
+        await self.aclose()
+        self._rules.vet_origin(_origin(request.url))
+        cap = self._asked.max_bytes if self._guards.caps else None
+        self._meter = Meter(await self._dial(request.url), cap)
+        raw = await speak(
+            self._meter, request.method, _target(request.url), request.headers.raw, request.stream
+        )
+        self._meter.body_begins()
+        headers = httpx.Headers(raw.headers)
+        if self._guards.cookies:  # before anything can keep one
+            headers.pop("set-cookie", None)
+        self._rules.vet_head(raw.status, headers, self._asked.max_bytes)
+        self._body = _Body(raw, cap if is_events(headers) else None)
+        return httpx.Response(raw.status, headers=headers, stream=self._body)
+
+    async def aclose(self) -> None:
+        """Hang up, whatever state the connection is in."""
+        self.hang_up()
 
     async def _dial(self, url: httpx.URL) -> Line:
         secure = url.scheme == "https"
@@ -219,8 +317,9 @@ class _Transport(httpx.AsyncBaseTransport):
             allows=lambda address: self._rules.allows(address, secure=secure),
         )
 
-    def _cap(self) -> int | None:
-        return self._asked.max_bytes if self._rules.guards.caps else None
+
+def _target(url: httpx.URL) -> Target:
+    return Target(url.raw_scheme, url.raw_host, url.port, url.raw_path)
 
 
 def _origin(url: httpx.URL) -> str:
@@ -229,90 +328,18 @@ def _origin(url: httpx.URL) -> str:
     return f"{url.scheme}://{at}{url.netloc.decode('ascii')}"
 
 
-async def _speak(line: httpcore.AsyncNetworkStream, request: httpx.Request) -> httpcore.Response:
-    """Send a request over a connection of its own, and read the head of the answer."""
-    url = httpcore.URL(
-        scheme=request.url.raw_scheme,
-        host=request.url.raw_host,
-        port=request.url.port,
-        target=request.url.raw_path,
-    )
-    connection = httpcore.AsyncHTTP11Connection(url.origin, line)
-    return await connection.handle_async_request(
-        httpcore.Request(
-            method=request.method, url=url, headers=request.headers.raw, content=request.stream
-        )
-    )
-
-
 class _Body(httpx.AsyncByteStream):
-    """The body of an answer, piece by piece, as it comes."""
+    """The body of an answer, piece by piece, as it comes; measured if it is one of events."""
 
-    def __init__(self, raw: httpcore.Response) -> None:
+    def __init__(self, raw: RawAnswer, events_cap: int | None) -> None:
         self._raw = raw
+        self._events_cap = events_cap
+        self.has_begun = False
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        async for part in self._raw.aiter_stream():
+        async for part in body_of(self._raw, self._events_cap):
+            self.has_begun = True
             yield part
 
     async def aclose(self) -> None:
         await self._raw.aclose()
-
-
-class _Meter(httpcore.AsyncNetworkStream):
-    """A connection that counts what comes in, and hangs up when that is too much.
-
-    A cap on the body alone leaves a flood of `100 Continue`, or of chunk extensions, unbounded.
-    """
-
-    def __init__(self, line: Line, max_bytes: int | None) -> None:
-        self._reader, self._writer = line
-        self._max_bytes = max_bytes
-        self._allowance = HEAD_BYTES
-        self._seen = 0
-        self.ended = False
-        """Whether the other side hung up."""
-
-    def body_begins(self) -> None:
-        """The head is read; from now on the cap is that of the body."""
-        self._allowance = HEAD_BYTES + WIRE_FACTOR * (self._max_bytes or 0)
-
-    async def read(
-        self,
-        max_bytes: int,
-        timeout: float | None = None,  # noqa: ASYNC109, ARG002  # httpcore's signature
-    ) -> bytes:
-        """What came in, empty at the end. Raises TransportError."""
-        if self._max_bytes is not None and self._seen >= self._allowance:
-            raise TransportError("too_large", "more than an answer needs")
-        try:
-            data = await self._reader.read(min(max_bytes, _READ))
-        except ssl.SSLError:
-            raise TransportError("tls") from None
-        except OSError:
-            raise TransportError("reset") from None
-        if not self._seen and not data.startswith(b"HTTP/"[: len(data)]):
-            raise TransportError("protocol")  # it may never say enough for a parser to see that
-        self._seen += len(data)
-        self.ended = not data
-        return data
-
-    async def write(
-        self,
-        buffer: bytes,
-        timeout: float | None = None,  # noqa: ASYNC109, ARG002  # httpcore's signature
-    ) -> None:
-        """Send. Raises WriteError, which httpcore takes as a reason to read what was answered."""
-        try:
-            self._writer.write(buffer)
-            await self._writer.drain()
-        except OSError:
-            raise httpcore.WriteError from None
-
-    async def aclose(self) -> None:
-        """Let go at once; a polite goodbye in TLS would wait for the other side's."""
-        self._writer.transport.abort()
-
-    def get_extra_info(self, info: str) -> Any:  # noqa: ARG002  # httpcore's signature
-        """Nothing: httpcore asks this only of connections that it keeps."""
-        return None

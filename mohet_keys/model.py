@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, SecretStr
 
@@ -178,3 +179,60 @@ class Selection:
     """The user's own choice for this key; None leaves it to the recommendation."""
     listed: bool = False
     """Whether the provider listed that model when it was chosen, and it was not typed in."""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message of a conversation. `role` is `system`, `user` or `assistant`."""
+
+    role: str
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens that a reply took, as far as the provider tells."""
+
+    prompt: int | None = None
+    completion: int | None = None
+    total: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Delta:
+    """What came of a reply since the last one."""
+
+    text: str = ""
+    reasoning: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """Something to know of a reply that is no part of it, as one plain sentence."""
+
+    words: str
+
+
+Outcome = Literal["finished", "length", "cut", "stopped", "deleted", "refused", "failed"]
+"""How a reply ended: as it should; at the longest a reply may be; broken off with a part of it
+there; stopped by the user; its key deleted; its key rejected by the provider; nothing came."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """The end of a reply. `diagnosis` says why when it is no good one. Times are in seconds."""
+
+    outcome: Outcome
+    key_id: str
+    key_name: str
+    """Empty when the key was gone before anything was sent."""
+    asked_model: str
+    answered_model: str = ""
+    """As the provider named it; empty when it named none."""
+    diagnosis: Diagnosis | None = None
+    usage: Usage | None = None
+    seconds: float = 0.0
+    first_token_seconds: float | None = None
+
+
+ChatEvent = Delta | Note | Ended

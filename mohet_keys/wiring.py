@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mohet_keys import masterkey, vault
+from mohet_keys.chat import ChatService
 from mohet_keys.errors import LockedError
 from mohet_keys.http import Outbound
 from mohet_keys.repository import Repository
 from mohet_keys.service import KeyService
 from mohet_keys.settings import Settings
+from mohet_keys.starting import Starter
 from mohet_keys.validation import ValidationService
 from mohet_keys.vault import Vault
 
@@ -20,6 +22,9 @@ class Parts:
 
     keys: KeyService
     checks: ValidationService
+    chats: ChatService
+    starter: Starter
+    outbound: Outbound
     repository: Repository
 
     def close(self) -> None:
@@ -42,8 +47,10 @@ def build(settings: Settings | None = None, *, outbound: Outbound | None = None)
         repository.close()
         raise
     keys = KeyService(repository, opened, locked=locked)
-    checks = ValidationService(keys, outbound or Outbound())
-    return Parts(keys, checks, repository)
+    way_out = outbound or Outbound()
+    checks = ValidationService(keys, way_out)
+    chats = ChatService(keys, way_out)
+    return Parts(keys, checks, chats, Starter(keys, checks), way_out, repository)
 
 
 def _open_vault(settings: Settings, repository: Repository) -> tuple[Vault | None, str | None]:

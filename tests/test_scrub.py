@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import base64
 import html
+import itertools
 import json
+from collections.abc import Iterable
 from urllib.parse import quote
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from mohet_keys.scrub import REMOVED, Scrubber
@@ -92,3 +94,94 @@ def test_a_short_secret_is_removed_where_it_is_quoted() -> None:
 def test_the_scrubber_does_not_show_its_secret() -> None:
     """Its repr is dull."""
     assert scan(SECRET, {"repr": repr(Scrubber(SECRET)).encode()}) == []
+
+
+# --- a text in pieces ---------------------------------------------------------------------------
+
+
+def pieces_of(text: str, cuts: list[int]) -> list[str]:
+    """The text cut at these places, in whatever order they are given."""
+    places = [0, *sorted(cut % (len(text) + 1) for cut in cuts), len(text)]
+    return [text[a:b] for a, b in itertools.pairwise(places)]
+
+
+def streamed(scrubber: Scrubber, pieces: Iterable[str]) -> str:
+    """What comes out of the pieces, put together."""
+    stream = scrubber.stream()
+    return "".join(map(stream.feed, pieces)) + stream.end()
+
+
+FORMS = [SECRET, SECRET[::-1], SECRET.encode().hex(), base64.b64encode(SECRET.encode()).decode()]
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_secret_that_is_cut_anywhere_goes(form: str) -> None:
+    """Cut in two at every place, or into single characters, a secret does not come through."""
+    text = f"Your key is {form}, is it not?"
+    halves = ((text[:cut], text[cut:]) for cut in range(len(text) + 1))
+    for pieces in (*halves, tuple(text)):
+        said = streamed(Scrubber(SECRET), pieces)
+        assert scan(SECRET, {"said": said.encode()}) == []
+        assert said == streamed(Scrubber(SECRET), [text])
+    assert said.startswith("Your key is [key removed]")
+
+
+def test_pieces_looked_at_one_by_one_would_let_it_through() -> None:
+    """The twin: without memory for what came before, a cut secret is not found."""
+    text = f"Your key is {SECRET}."
+    one_by_one = "".join(map(Scrubber(SECRET).text, (text[:30], text[30:])))
+    assert scan(SECRET, {"said": one_by_one.encode()}) != []
+
+
+@given(
+    secret=st.text("ab-", min_size=4, max_size=10),
+    words=st.lists(st.sampled_from(["a", "b", "-", " ", "ab", "KEY", "YEK"]), max_size=12),
+    cuts=st.lists(st.integers(0, 200), max_size=8),
+)
+def test_pieces_come_out_as_the_whole_would(secret: str, words: list[str], cuts: list[int]) -> None:
+    """However a text is cut, the same comes out, also where a secret repeats itself."""
+    text = "".join(words).replace("KEY", secret).replace("YEK", secret[::-1])
+    scrubber = Scrubber(secret)
+    assert streamed(scrubber, pieces_of(text, cuts)) == streamed(scrubber, [text])
+
+
+@given(text=st.text(max_size=80), cuts=st.lists(st.integers(0, 80), max_size=6))
+def test_a_text_without_the_secret_comes_through_whole(text: str, cuts: list[int]) -> None:
+    """Nothing is lost or added, whatever the secret and the pieces."""
+    for secret in (SECRET, "hunter2", "abc", "", None):
+        assume(not secret or secret not in text)
+        assert streamed(Scrubber(secret), pieces_of(text, cuts)) == text
+
+
+def test_only_what_could_become_the_secret_waits() -> None:
+    """Plain words come out at once, and no more is held back than the secret is long."""
+    stream = Scrubber(SECRET).stream()
+    assert stream.feed("Not a word of it") == "Not a word of it"
+    assert stream.feed("the end: sk-or") == "the end: "
+    assert stream.feed("igami") == "sk-origami"
+    assert stream.feed(SECRET[:-1]) == ""
+    assert stream.feed("!") == f"{SECRET[:-1]}!"
+    assert stream.end() == ""
+
+
+@pytest.mark.parametrize(
+    ("pieces", "said"),
+    [
+        (["it is hun", "ter2."], "it is [key removed]."),
+        (["hunter", "2"], "[key removed]"),
+        (["hunter2", "000 is another"], "hunter2000 is another"),
+        (["a-", "hunter2 "], "a-hunter2 "),
+        (["x", "hunter2 "], "xhunter2 "),
+        (["hunter2 ", "hunter2"], "[key removed] [key removed]"),
+    ],
+)
+def test_a_short_secret_goes_as_a_word(pieces: list[str], said: str) -> None:
+    """What stands before and behind it counts, also across the pieces."""
+    assert streamed(Scrubber("hunter2"), pieces) == said
+
+
+def test_the_stream_scrubber_does_not_show_its_secret() -> None:
+    """Its repr is dull, whatever it holds back."""
+    stream = Scrubber(SECRET).stream()
+    stream.feed(SECRET[:20])
+    assert scan(SECRET, {"repr": repr(stream).encode()}) == []

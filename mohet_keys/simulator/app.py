@@ -90,7 +90,7 @@ class SimulatedProviders:
             await asyncio.sleep(world.slow)
         reply = self._of_the_server(request, behaviour) or _of_the_key(request, behaviour)
         if reply is None:
-            await chat.reply(request, behaviour, send, world.pace)
+            await chat.reply(request, behaviour, send, pace=world.pace, slow=world.slow)
             return
         await answer(send, reply)
 

@@ -32,6 +32,19 @@ BEHAVIOURS: dict[str, str] = {
     "drip": "the answer comes one byte every `World.drip` seconds, for ever",
     "huge": "the answer does not end",
     "cut": "the connection ends in the middle of the answer",
+    "midfail": "a chat fails in the middle, as an error inside of the stream",
+    "brokenoff": "a chat ends in the middle, without a word",
+    "hangup": "a chat's connection ends in the middle of a character",
+    "tooshort": "a chat ends at the longest its reply may be",
+    "nodone": "a chat's stream ends without its [DONE]",
+    "quirky": "a chat's stream has everything odd that is allowed",
+    "aloud": "the model thinks inside of <think> tags",
+    "parrot": "the model says the key it was sent",
+    "othermodel": "another model answers than the one that was asked",
+    "whole": "a chat is answered in one piece although a stream was asked for",
+    "slowstart": "the first word of a chat takes `World.slow` seconds",
+    "picky": "chats with `stream_options` are refused (400)",
+    "unstreamed": "chats with `stream` are refused (400)",
 }
 
 _WORD = re.compile(r"sim-([a-z]+)")

@@ -4,29 +4,40 @@ from __future__ import annotations
 
 import asyncio
 import json
-import re
 from typing import Any
 
 from mohet_keys.simulator import lists, wire
 from mohet_keys.simulator.asgi import Reply, Request, Send, answer, begin, part
-from mohet_keys.simulator.streams import COMMENT, Chat, events, whole
+from mohet_keys.simulator.quirks import frames, unknown_field
+from mohet_keys.simulator.replies import reply_text
+from mohet_keys.simulator.streams import COMMENT, Chat, whole
+
+__all__ = ["reply", "reply_text"]
 
 _LISTED = {"ollama": "ollama-tags"}
 """Where the name of a provider's model list is not its own."""
 
 
-async def reply(request: Request, behaviour: str | None, send: Send, pace: float) -> None:
-    """Answer a chat request; a bad one is refused before any work is done."""
+async def reply(
+    request: Request, behaviour: str | None, send: Send, *, pace: float, slow: float
+) -> None:
+    """Answer a chat request; a bad one is refused before any work is done.
+
+    `pace` is in seconds between two events, `slow` what a slow start takes.
+    """
     asked = _parsed(request.body)
     refusal = _refusal(request, asked, behaviour)
     if refusal:
         await answer(send, refusal)
         return
-    chat = _chat(request.provider, asked)
-    if asked.get("stream"):
-        await _stream(send, chat, pace)
+    chat = _chat(request, asked)
+    if not asked.get("stream") or behaviour == "whole":
+        await answer(send, Reply(200, whole(chat)))
         return
-    await answer(send, Reply(200, whole(chat)))
+    await begin(send, 200, {"content-type": "text/event-stream"})
+    if behaviour == "slowstart":
+        await asyncio.sleep(slow)
+    await _stream(send, chat, behaviour, pace)
 
 
 def _parsed(body: bytes) -> dict[str, Any]:
@@ -37,7 +48,8 @@ def _parsed(body: bytes) -> dict[str, Any]:
     return data if isinstance(data, dict) else {}
 
 
-def _chat(provider: str, asked: dict[str, Any]) -> Chat:
+def _chat(request: Request, asked: dict[str, Any]) -> Chat:
+    provider = request.provider
     options = asked.get("stream_options")
     model = str(asked.get("model"))
     if provider == "lmstudio" and not lists.has_model("lmstudio", model):
@@ -45,20 +57,22 @@ def _chat(provider: str, asked: dict[str, Any]) -> Chat:
     return Chat(
         provider,
         model,
-        reply_text(_prompt(asked["messages"])),
+        reply_text(_prompt(asked["messages"]), model),
         asks_usage=isinstance(options, dict) and bool(options.get("include_usage")),
         obfuscates=not isinstance(options, dict) or options.get("include_obfuscation", True),
+        secret=request.secret,
     )
 
 
-async def _stream(send: Send, chat: Chat, pace: float) -> None:
-    await begin(send, 200, {"content-type": "text/event-stream"})
+async def _stream(send: Send, chat: Chat, behaviour: str | None, pace: float) -> None:
     if chat.provider == "openrouter":
         await part(send, COMMENT * 2)
-    for event in events(chat):
+    for frame in frames(chat, behaviour):
+        if frame is None:
+            return  # the server hangs up on what was not finished
         await asyncio.sleep(pace)
-        await part(send, b"data: " + json.dumps(event).encode() + b"\n\n")
-    await part(send, b"data: [DONE]\n\n", last=True)
+        await part(send, frame)
+    await part(send, b"", last=True)
 
 
 # --- what is refused --------------------------------------------------------------------------
@@ -70,6 +84,10 @@ def _refusal(request: Request, asked: dict[str, Any], behaviour: str | None) -> 
     messages = asked.get("messages")
     if not isinstance(messages, list) or not messages:
         return _bad(request, "messages is a required field", param="messages")
+    unknown = unknown_field(asked, behaviour)
+    if unknown:
+        said = f"Unsupported parameter: '{unknown}' is not supported with this model."
+        return Reply(400, wire.wrapped(said, param=unknown))
     return _bad_field(request, asked) or _bad_model(request, str(asked.get("model", "")))
 
 
@@ -123,24 +141,3 @@ def _prompt(messages: list[Any]) -> str:
         texts = [piece.get("text", "") for piece in content if isinstance(piece, dict)]
         return " ".join(map(str, texts))
     return str(content)
-
-
-_FILLER = "A simulated model says one word after another until it has said as many as it was asked"
-_GREETING = re.compile(r"\s*(hi|hello|hey|good (morning|evening))\b", re.IGNORECASE)
-_COUNT = re.compile(r"\b(\d{1,4}) (words|tokens)\b", re.IGNORECASE)
-
-
-def reply_text(prompt: str) -> str:
-    """A short, sensible answer to a prompt; as long as asked where the prompt names a number."""
-    count = _COUNT.search(prompt)
-    if count:
-        words = _FILLER.split()
-        return " ".join(words[n % len(words)] for n in range(int(count.group(1))))
-    if _GREETING.match(prompt):
-        return "Hello! What can I help you with today?"
-    topic = " ".join(prompt.split())[:120].rstrip("?.! ")
-    if not topic:
-        return "I did not get any words. What would you like to know?"
-    if prompt.rstrip().endswith("?"):
-        return f"That is a good question. About “{topic}”: begin small, measure, and then decide."
-    return f"You wrote “{topic}”. I would make a list, do the first item, and look again."

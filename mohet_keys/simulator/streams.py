@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 COMMENT = b": OPENROUTER PROCESSING\n\n"
+DONE = b"data: [DONE]\n\n"
 _THOUGHT = "The user wants a short answer."
 _CREATED = 1790614598
 _IDS = {"mistral": "cmpl-sim", "openrouter": "gen-sim", "ollama": "chatcmpl-480"}
@@ -23,6 +24,7 @@ class Chat:
     text: str
     asks_usage: bool = False
     obfuscates: bool = True
+    secret: str = field(default="", repr=False)
 
     @property
     def usage(self) -> dict[str, Any]:
@@ -59,12 +61,14 @@ def _head(chat: Chat) -> Event:
     return {"id": name, "object": "chat.completion.chunk", "created": _CREATED, "model": chat.model}
 
 
-def _chunk(chat: Chat, delta: Any, finish: str | None = None, **more: Any) -> Event:
+def chunk(chat: Chat, delta: Any, finish: str | None = None, **more: Any) -> Event:
+    """An event with one choice."""
     choice = {"index": 0, "delta": delta, "finish_reason": finish}
     return {**_head(chat), "choices": [choice], **more}
 
 
-def _usage(chat: Chat, **more: Any) -> Event:
+def usage_chunk(chat: Chat, **more: Any) -> Event:
+    """The event that has no choice, and tells the tokens."""
     return {**_head(chat), "choices": [], "usage": {**chat.usage, **more}}
 
 
@@ -80,45 +84,45 @@ def _openai(chat: Chat) -> Iterator[Event]:
     more: dict[str, Any] = {"obfuscation": "aB3xQ"} if chat.obfuscates else {}
     if chat.asks_usage:
         more["usage"] = None
-    yield _chunk(chat, {"role": "assistant", "content": ""}, **more)
+    yield chunk(chat, {"role": "assistant", "content": ""}, **more)
     for word in chat.words:
-        yield _chunk(chat, {"content": word}, **more)
-    yield _chunk(chat, {}, "stop", **more)
+        yield chunk(chat, {"content": word}, **more)
+    yield chunk(chat, {}, "stop", **more)
     if chat.asks_usage:
-        yield _usage(chat)
+        yield usage_chunk(chat)
 
 
 def _groq(chat: Chat) -> Iterator[Event]:
     """Usage in a field of its own, in seconds too, on the last chunk."""
     spent = {**chat.usage, "queue_time": 0.05, "prompt_time": 0.004, "completion_time": 0.01}
-    yield _chunk(chat, {"role": "assistant", "content": ""}, x_groq={"id": "req_sim"})
-    yield _chunk(chat, {"reasoning": _THOUGHT})
+    yield chunk(chat, {"role": "assistant", "content": ""}, x_groq={"id": "req_sim"})
+    yield chunk(chat, {"reasoning": _THOUGHT})
     for word in chat.words:
-        yield _chunk(chat, {"content": word})
-    yield _chunk(chat, {}, "stop", x_groq={"id": "req_sim", "usage": spent})
+        yield chunk(chat, {"content": word})
+    yield chunk(chat, {}, "stop", x_groq={"id": "req_sim", "usage": spent})
     if chat.asks_usage:
-        yield _usage(chat)
+        yield usage_chunk(chat)
 
 
 def _lmstudio(chat: Chat) -> Iterator[Event]:
     """Thoughts in `reasoning_content`, an empty line before the text, usage only when asked."""
-    yield _chunk(chat, {"role": "assistant", "reasoning_content": _THOUGHT})
-    yield _chunk(chat, {"content": "\n\n"})
+    yield chunk(chat, {"role": "assistant", "reasoning_content": _THOUGHT})
+    yield chunk(chat, {"content": "\n\n"})
     for word in chat.words:
-        yield _chunk(chat, {"content": word})
-    yield _chunk(chat, {}, "stop")
+        yield chunk(chat, {"content": word})
+    yield chunk(chat, {}, "stop")
     if chat.asks_usage:
-        yield _usage(chat, completion_tokens_details={"reasoning_tokens": 6})
+        yield usage_chunk(chat, completion_tokens_details={"reasoning_tokens": 6})
 
 
 def _ollama(chat: Chat) -> Iterator[Event]:
     more = {"system_fingerprint": "fp_ollama"}
-    yield _chunk(chat, {"role": "assistant", "reasoning": _THOUGHT}, **more)
+    yield chunk(chat, {"role": "assistant", "reasoning": _THOUGHT}, **more)
     for word in chat.words:
-        yield _chunk(chat, {"content": word}, **more)
-    yield _chunk(chat, {}, "stop", **more)
+        yield chunk(chat, {"content": word}, **more)
+    yield chunk(chat, {}, "stop", **more)
     if chat.asks_usage:
-        yield {**_usage(chat), **more}
+        yield {**usage_chunk(chat), **more}
 
 
 def _openrouter(chat: Chat) -> Iterator[Event]:
@@ -126,22 +130,22 @@ def _openrouter(chat: Chat) -> Iterator[Event]:
     more = {"provider": "Simulated"}
     details = [{"type": "reasoning.text", "text": _THOUGHT}]
     thought = {"content": "", "reasoning": _THOUGHT, "reasoning_details": details}
-    yield _chunk(chat, {"role": "assistant", **thought}, **more)
+    yield chunk(chat, {"role": "assistant", **thought}, **more)
     for word in chat.words:
-        yield _chunk(chat, {"role": "assistant", "content": word}, **more)
-    yield _chunk(chat, {"content": ""}, "stop", **more)
-    yield {**_usage(chat, cost=0.00014), **more}
+        yield chunk(chat, {"role": "assistant", "content": word}, **more)
+    yield chunk(chat, {"content": ""}, "stop", **more)
+    yield {**usage_chunk(chat, cost=0.00014), **more}
 
 
 def _mistral(chat: Chat) -> Iterator[Event]:
     """Content as text or as a list of pieces; usage on the last chunk that has a choice."""
     *words, last = chat.words
-    yield _chunk(chat, {"role": "assistant", "content": ""})
-    yield _chunk(chat, {"content": [_thinking()]})
+    yield chunk(chat, {"role": "assistant", "content": ""})
+    yield chunk(chat, {"content": [_thinking()]})
     for place, word in enumerate(words):
         pieces = [{"type": "text", "text": word}]
-        yield _chunk(chat, {"content": pieces if place == 0 else word})
-    yield _chunk(chat, {"content": last}, "stop", usage=chat.usage)
+        yield chunk(chat, {"content": pieces if place == 0 else word})
+    yield chunk(chat, {"content": last}, "stop", usage=chat.usage)
 
 
 _STREAMS: dict[str, Callable[[Chat], Iterator[Event]]] = {

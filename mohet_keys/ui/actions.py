@@ -7,7 +7,7 @@ from pydantic import SecretStr
 from mohet_keys import endpoints
 from mohet_keys.errors import ConflictError, InputError, MohetError
 from mohet_keys.model import KeyChanges, KeyEntry, NewKey
-from mohet_keys.providers import Provider
+from mohet_keys.providers import BY_SLUG, Provider
 from mohet_keys.service import Saved
 from mohet_keys.ui import clock, resources
 from mohet_keys.ui.state import Said, act, peek, put, take, ticked, ui
@@ -34,7 +34,7 @@ def open_add(row: Provider) -> None:
 @act
 def open_edit(entry: KeyEntry, endpoint: str | None = None) -> None:
     """Open the edit form of a key, filled with what it has; never with the secret."""
-    _open_edit(entry, endpoint or entry.endpoint)
+    _open_edit(entry, endpoint)
 
 
 @act
@@ -44,13 +44,18 @@ def cancel(form: str) -> None:
     ui().close_forms()
 
 
-def _open_edit(entry: KeyEntry, endpoint: str) -> None:
+def _open_edit(entry: KeyEntry, endpoint: str | None = None) -> None:
+    """Fill the form with the name and the address that is sealed: a secret that is typed again is
+    sealed for what stands there, and the column in the database may have been changed."""
     state = ui()
+    row = BY_SLUG.get(entry.provider)
+    sealed = _attempt(lambda: resources.keys().sealed_endpoint(entry.id, owner=resources.owner()))
+    usual = row.endpoint if row else ""
     state.close_forms()
     state.editing, state.editing_version = entry.id, entry.version
     form = f"edit:{entry.id}"
     put(field(form, "name"), entry.name)
-    put(field(form, "endpoint"), endpoint)
+    put(field(form, "endpoint"), endpoint or (sealed if isinstance(sealed, str) else usual))
 
 
 # --- saving ----------------------------------------------------------------------------------
@@ -175,14 +180,14 @@ def choose(entry: KeyEntry, widget: str) -> None:
     """Do what was chosen in a card's menu."""
     choice = peek(widget)
     if choice == "Edit":
-        _open_edit(entry, entry.endpoint)
+        _open_edit(entry)
     elif choice == "Delete":
         ui().deleting = entry.id
     elif choice == "Use in chat":
-        _use(entry)
+        select_key(entry)
 
 
-def _use(entry: KeyEntry) -> None:
+def select_key(entry: KeyEntry) -> None:
     """Make it the key for the chat, and know how it stands: asked again unless just asked."""
     try:
         resources.keys().select(entry.id, owner=resources.owner())

@@ -7,7 +7,7 @@ from typing import NoReturn
 import streamlit as st
 
 from mohet_keys.errors import StoreError
-from mohet_keys.ui import resources
+from mohet_keys.ui import places, resources
 from mohet_keys.ui.text import escape
 
 
@@ -15,6 +15,12 @@ def refuse(error: StoreError) -> NoReturn:
     """Say why the store cannot be used and draw nothing more."""
     st.error(escape(str(error)), title="The key store cannot be opened", icon=":material/lock:")
     st.stop()
+
+
+def needs_a_key() -> None:
+    """Lead to the setup while there is no key at all."""
+    if not resources.keys().counts(owner=resources.owner()):
+        st.switch_page(places.SETUP.file)
 
 
 def enter() -> None:

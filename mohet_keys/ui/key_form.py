@@ -21,10 +21,10 @@ def show_add(row: Provider) -> None:
         with st.form(form, border=False):
             left, right = st.columns(2)
             with left:
-                _name(form)
+                name_field(form)
             with right:
-                _secret(form, _placeholder(row), optional=row.key_optional)
-            _endpoint(form, row, f"We filled in the usual address of {row.label}.")
+                secret_field(form, row)
+            endpoint_field(form, row, f"We filled in the usual address of {row.label}.")
             _submit(form, "Save Key", actions.save_new, row)
 
 
@@ -33,10 +33,10 @@ def show_edit(entry: KeyEntry, row: Provider) -> None:
     form = f"edit:{entry.id}"
     _heading(f"#### Edit {literal(entry.name)}", form)
     with st.form(form, border=False):
-        _name(form)
+        name_field(form)
         kept = f"Leave empty to keep …{entry.hint[-4:]}" if entry.hint else "Leave empty to keep it"
         _secret(form, kept if entry.has_secret else _placeholder(row), optional=True)
-        _endpoint(form, row, f"The usual address of {row.label} is {code(row.endpoint)}.")
+        endpoint_field(form, row, f"The usual address of {row.label} is {code(row.endpoint)}.")
         _submit(form, "Update Key", actions.save_edit, entry.id)
 
 
@@ -53,9 +53,15 @@ def _heading(words: str, form: str) -> None:
         )
 
 
-def _name(form: str) -> None:
+def name_field(form: str) -> None:
+    """The field for the key's name, with what was refused in it."""
     st.text_input("Key Name", key=field(form, "name"), placeholder="Production")
     _problem("name")
+
+
+def secret_field(form: str, row: Provider) -> None:
+    """The field for the secret of a new key."""
+    _secret(form, _placeholder(row), optional=row.key_optional)
 
 
 def _secret(form: str, placeholder: str, *, optional: bool) -> None:
@@ -70,7 +76,8 @@ def _secret(form: str, placeholder: str, *, optional: bool) -> None:
     _problem("secret")
 
 
-def _endpoint(form: str, row: Provider, usual: str) -> None:
+def endpoint_field(form: str, row: Provider, usual: str) -> None:
+    """The field for the address. `usual` says, as Markdown, what the provider's own one is."""
     st.text_input("Endpoint", key=field(form, "endpoint"), placeholder=row.endpoint)
     _problem("endpoint")
     st.caption(f"{usual} Change it if you use a proxy or a regional base URL.")

@@ -61,7 +61,7 @@ def _host(address: str) -> str:
     if parts.scheme not in {"http", "https"} or not re.fullmatch(r"[\w.:-]+", host):
         return ""
     shown = host if host.isascii() else host.encode("idna", "ignore").decode()
-    return shown.replace(".", f".{_JOINER}")  # shown, and not made a link of its own
+    return shown.replace("www.", f"www.{_JOINER}", 1)  # or it would be made a link of its own
 
 
 # --- telling code from prose ------------------------------------------------------------------

@@ -8,9 +8,12 @@ import streamlit as st
 
 from mohet_keys import wiring
 from mohet_keys.background import Background, shared
+from mohet_keys.chat import ChatService
+from mohet_keys.http import Outbound
 from mohet_keys.model import LOCAL_OWNER
 from mohet_keys.service import KeyService
 from mohet_keys.settings import Settings
+from mohet_keys.starting import Starter
 from mohet_keys.validation import ValidationService
 
 
@@ -38,6 +41,21 @@ def keys() -> KeyService:
 def checks() -> ValidationService:
     """The checks."""
     return parts().checks
+
+
+def chats() -> ChatService:
+    """The chat through saved keys."""
+    return parts().chats
+
+
+def starter() -> Starter:
+    """The test of a first key."""
+    return parts().starter
+
+
+def outbound() -> Outbound:
+    """The one way out."""
+    return parts().outbound
 
 
 def background() -> Background:

@@ -5,31 +5,35 @@ It lies outside the top level on purpose: beside a main script, Streamlit serves
 would get a page without what stands here.
 """
 
-from pathlib import Path
+from contextlib import nullcontext
 
 import streamlit as st
 
 from mohet_keys.errors import StoreError
-from mohet_keys.ui import guard, marks
+from mohet_keys.ui import guard, header, marks, places
 
-PAGES = Path(__file__).parents[2] / "pages"
+WIDTH = 1200
+"""Pixels that a wide page takes at most."""
 
+pages = {
+    st.Page(
+        place.file,
+        title=place.title,
+        url_path=None if place is places.PLACES[0] else place.name,
+        default=place is places.PLACES[0],
+    ): place
+    for place in places.PLACES
+}
+page = st.navigation(list(pages), position="hidden")
+layout = next(place.layout for known, place in pages.items() if known == page)
 # An icon by name would be fetched from another host, so the mark is handed over as a picture.
-st.set_page_config(page_title="Mohet Keys", page_icon=marks.icon(), layout="wide")
+st.set_page_config(page_title="Mohet Keys", page_icon=marks.icon(), layout=layout)
 
-keys_page = st.Page(PAGES / "api_keys.py", title="API Keys", url_path="api_keys")
-
-
-def home() -> None:
-    """The bare address leads to the keys; a default page would lose its own address."""
-    st.switch_page(keys_page, query_params=st.query_params.to_dict())
-
-
-page = st.navigation(
-    [st.Page(home, title="Mohet Keys", default=True), keys_page], position="hidden"
-)
-with st.container(horizontal_alignment="center").container(width=1200):
+# The chat's field is pinned to the bottom only while nothing is around the page.
+frame = st.container(horizontal_alignment="center").container(width=WIDTH)
+with frame if layout == "wide" else nullcontext():
     try:
+        header.show()
         page.run()
     except StoreError as error:
         guard.refuse(error)

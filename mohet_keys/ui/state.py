@@ -13,8 +13,11 @@ from typing import Literal
 
 import streamlit as st
 
+from mohet_keys.discovery import LocalServer, Variable
 from mohet_keys.errors import Field
-from mohet_keys.model import CheckResult
+from mohet_keys.model import CheckResult, Diagnosis
+from mohet_keys.starting import Started
+from mohet_keys.ui.conversation import Conversation
 
 _SLOT = "mohet"
 
@@ -27,6 +30,20 @@ class Said:
 
     tone: Tone
     text: str
+
+
+@dataclass(slots=True)
+class SetupState:
+    """What the setup of a first key is doing. Never holds a secret."""
+
+    provider: str | None = None
+    """Slug of the provider whose form is open."""
+    variable: Variable | None = None
+    """Where the key is taken from instead of being typed."""
+    failed: Diagnosis | None = None
+    """What came of the last test, when it was no good."""
+    look: Future[list[LocalServer]] | None = None
+    test: Future[Started] | None = None
 
 
 @dataclass(slots=True)
@@ -46,6 +63,8 @@ class UiState:
     said: list[Said] = field(default_factory=list)
     notes: dict[str, tuple[str, ...]] = field(default_factory=dict)
     """What was mended on the way in, by key id, shown on the card."""
+    chat: Conversation = field(default_factory=Conversation)
+    setup: SetupState = field(default_factory=SetupState)
     running: dict[str, Future[CheckResult]] = field(default_factory=dict)
     """Checks under way, by key id."""
     cache: MutableMapping[Hashable, object] = field(default_factory=dict)
@@ -99,13 +118,13 @@ def number(widget: str, default: int) -> int:
     return value if isinstance(value, int) else default
 
 
-def put(widget: str, value: str | int) -> None:
+def put(widget: str, value: str | bool | int | None) -> None:
     """Set a widget before it is drawn. Never for a secret."""
     st.session_state[widget] = value
 
 
-def take(widget: str) -> str:
+def take(widget: str, *, blank: str | None = "") -> str:
     """Read a text widget and blank it, so that the value lives for one callback only."""
     value = peek(widget)
-    st.session_state[widget] = ""
+    st.session_state[widget] = blank
     return value

@@ -29,3 +29,8 @@ def badge(verdict: Verdict) -> str:
 def colour(verdict: Verdict) -> Colour:
     """The verdict's colour, for the sentences beside the badge."""
     return BADGES[verdict][1]
+
+
+def dot(verdict: Verdict) -> str:
+    """A dot in the verdict's colour as Markdown. Words stand beside it for who sees none."""
+    return f":{BADGES[verdict][1]}[●]"

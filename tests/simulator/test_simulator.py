@@ -306,10 +306,11 @@ def test_a_streamed_reply_says_the_same_as_a_whole_one(shared: Simulator, provid
     """The pieces of the stream add up to the text, and each stream says that it is done."""
     events = chunks(talk(shared, provider, "What is a key?", stream=True))
     choices = [choice for event in events for choice in event["choices"]]
-    assert "".join(text_of(c["delta"]) for c in choices).strip() == reply_text("What is a key?")
+    said = reply_text("What is a key?", CHATS[provider])
+    assert "".join(text_of(c["delta"]) for c in choices).strip() == said
     assert [c["finish_reason"] for c in choices if c["finish_reason"]] == ["stop"]
     message = talk(shared, provider, "What is a key?").json["choices"][0]["message"]
-    assert text_of(message) == reply_text("What is a key?")
+    assert text_of(message) == said
 
 
 def _usage_of(events: list[dict[str, Any]]) -> list[int]:
@@ -420,8 +421,88 @@ def test_without_credit_models_are_listed_and_nothing_is_said(
 def test_a_reply_is_as_long_as_asked() -> None:
     """A prompt that names a number of words gets as many."""
     assert len(reply_text("Write 2000 words, please").split()) == 2000
+    assert len(reply_text("I want 2,000 tokens").split()) == 2000
     assert reply_text("Hello there").startswith("Hello!")
     assert reply_text("")
+
+
+@pytest.mark.parametrize(
+    ("prompt", "part"),
+    [
+        ("Show me some code", "```python"),
+        ("Compare the planets", "|---|"),
+        ("Give me a list", "1. **Look**"),
+        ("Any links and images?", "![a red square](https://"),
+        ("Say it in unicode", "你好"),
+        ("Sing", "some-model would"),
+    ],
+)
+def test_a_reply_fits_the_prompt(prompt: str, part: str) -> None:
+    """What a person would look at on the screen can be asked for, and the model names itself."""
+    assert part in reply_text(prompt, "some-model")
+
+
+def words_of(got: Got) -> str:
+    """The text of a stream, whatever state it is in."""
+    lines = got.body.decode("utf-8", "replace").replace("\r", "").split("\n")
+    said = ""
+    for line in lines:
+        if line.startswith("data:") and "{" in line:
+            choices = json.loads(line[5:]).get("choices") or [{}]
+            said += text_of(choices[0].get("delta") or {})
+    return said
+
+
+ODD: dict[str, Callable[[Got], bool]] = {
+    "midfail": lambda got: b"[DONE]" not in got.body and len(words_of(got)) > 5,
+    "brokenoff": lambda got: b"[DONE]" not in got.body and b'"stop"' not in got.body,
+    "nodone": lambda got: b"[DONE]" not in got.body and b'"stop"' in got.body,
+    "tooshort": lambda got: b'"length"' in got.body and b'"stop"' not in got.body,
+    "quirky": lambda got: all(
+        part in got.body
+        for part in (b"\xef\xbb\xbf:", b"data:{", b'"choices": []', b'"delta": null', b"\r\n")
+    ),
+    "aloud": lambda got: words_of(got).startswith("<think>"),
+    "parrot": lambda got: f"Your key is {secret('parrot')}, is it not?" in words_of(got),
+    "othermodel": lambda got: b"another/model-7b" in got.body,
+    "whole": lambda got: got.headers["content-type"] == "application/json",
+    "slowstart": lambda got: b"[DONE]" in got.body,
+}
+
+
+@pytest.mark.parametrize("provider", list(CHATS))
+@pytest.mark.parametrize("behaviour", list(ODD))
+def test_odd_streams(shared: Simulator, provider: str, behaviour: str) -> None:
+    """Each kind of odd stream is odd in its own way at every provider."""
+    said = {"model": CHATS[provider], "messages": [{"role": "user", "content": "hi"}]}
+    url = f"{shared.endpoint(provider)}/chat/completions"
+    got = ask(url, secret(behaviour), {**said, "stream": True})
+    assert got.status == 200
+    assert ODD[behaviour](got), got.body
+
+
+def test_a_chat_that_hangs_up_does_so_in_a_character(shared: Simulator) -> None:
+    """The connection ends before the chunks do, with half of a character as the last byte."""
+    said = {"model": CHATS["groq"], "messages": [{"role": "user", "content": "hi"}]}
+    url = f"{shared.endpoint('groq')}/chat/completions"
+    with pytest.raises(http.client.IncompleteRead) as caught:
+        ask(url, secret("hangup"), {**said, "stream": True})
+    with pytest.raises(UnicodeDecodeError):
+        caught.value.partial.decode()
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "field"), [("picky", "stream_options"), ("unstreamed", "stream")]
+)
+def test_a_picky_server_names_the_field(shared: Simulator, behaviour: str, field: str) -> None:
+    """A field it does not know is refused by name, and the chat is answered without it."""
+    said = {"model": CHATS["openai"], "messages": [{"role": "user", "content": "hi"}]}
+    url = f"{shared.endpoint('openai')}/chat/completions"
+    more = {"stream": True, "stream_options": {"include_usage": True}}
+    refused = ask(url, secret(behaviour), {**said, **more})
+    assert (refused.status, refused.json["error"]["param"]) == (400, field)
+    rest = {name: value for name, value in more.items() if name != field}
+    assert ask(url, secret(behaviour), {**said, **rest}).status == 200
 
 
 # --- rude servers -----------------------------------------------------------------------------

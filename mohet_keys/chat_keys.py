@@ -1,0 +1,181 @@
+"""The key of a chat: opened afresh for one message, watched, and judged by what came of it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol
+
+from mohet_keys.case import KEY_WORKS, NO_KEY_NEEDED, label_of
+from mohet_keys.errors import LockedError, MohetError, NotFoundError, RefusedError
+from mohet_keys.model import CheckResult, Diagnosis, KeyEntry, OpenedKey, Verdict
+from mohet_keys.standing import may_send, standing
+
+_ABOUT_THE_MODEL = frozenset({"model not allowed", "not in the plan", "model cannot run"})
+"""Reasons that limit what was asked for, and not the key."""
+_log = logging.getLogger(__name__)
+
+
+class KeySource(Protocol):
+    """Where keys come from and results go."""
+
+    def entry(self, key_id: str, *, owner: str) -> KeyEntry:
+        """One key. Raises NotFoundError."""
+
+    def open(self, key_id: str, *, owner: str) -> OpenedKey:
+        """The key for one message. Raises LockedError, NotFoundError, RefusedError."""
+
+    def record(self, result: CheckResult, *, owner: str) -> CheckResult:
+        """Keep a result, and give it back with what was proven before."""
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A key taken for one message, or why there is none. With nothing in it the key is gone."""
+
+    entry: KeyEntry | None = None
+    key: OpenedKey | None = field(default=None, repr=False)
+    diagnosis: Diagnosis | None = None
+
+
+class ChatKey:
+    """One key of one owner while a message is under way. The store is asked off the loop.
+
+    `watch_every` is in seconds.
+    """
+
+    def __init__(
+        self,
+        keys: KeySource,
+        key_id: str,
+        owner: str,
+        clock: Callable[[], datetime],
+        watch_every: float,
+    ) -> None:
+        self.id = key_id
+        self._keys = keys
+        self._owner = owner
+        self._clock = clock
+        self._watch_every = watch_every
+
+    async def take(self) -> Taken:
+        """The key as it is in the store now, opened unless it may not send."""
+        return await asyncio.to_thread(self._take)
+
+    async def until_deleted(self) -> None:
+        """Come back when the key is gone. A store that cannot be read says nothing of it."""
+        while True:
+            await asyncio.sleep(self._watch_every)
+            try:
+                await asyncio.to_thread(self._keys.entry, self.id, owner=self._owner)
+            except NotFoundError:
+                return
+            except Exception as error:  # noqa: BLE001  # the next look may succeed
+                _log.warning("A key could not be looked at: %s.", type(error).__name__)
+
+    async def judge(
+        self, revision: int, said: Diagnosis, status: int | None, *, model: str, silent: bool
+    ) -> None:
+        """Record what a message brought out about the key, when that is news.
+
+        `silent` when nothing came, so that a passing failure counts. Raises nothing: the reply is
+        over either way.
+        """
+        try:
+            await asyncio.to_thread(self._judge, revision, said, status, model, silent)
+        except Exception as error:  # noqa: BLE001  # the reply has to end all the same
+            _log.error("What a chat brought out was not kept: %s.", type(error).__name__)
+
+    # --- on a thread ----------------------------------------------------------------------------
+
+    def _take(self) -> Taken:
+        entry = None
+        try:
+            entry = self._keys.entry(self.id, owner=self._owner)
+            if not may_send(entry):
+                return Taken(entry, None, standing(entry))
+            return Taken(entry, self._keys.open(self.id, owner=self._owner))
+        except NotFoundError:
+            return Taken()
+        except RefusedError as error:
+            said = Diagnosis(Verdict.UNCHECKED, "held back", str(error), "Move it, or check it.")
+            return Taken(entry, None, said)
+        except LockedError as error:
+            return Taken(entry, None, self._locked(entry, str(error)))
+        except MohetError as error:
+            return Taken(entry, None, not_carried_out(str(error)))
+
+    def _locked(self, entry: KeyEntry | None, why: str) -> Diagnosis:
+        """A row that was altered stays marked, as it does when a check finds it."""
+        remedy = "Restore the master key or the store, or enter the secret again."
+        said = Diagnosis(Verdict.LOCKED, "locked", why, remedy)
+        if entry and not entry.locked:
+            self._keep(entry, entry.revision, said, None)
+        return said
+
+    def _judge(
+        self, revision: int, said: Diagnosis, status: int | None, model: str, silent: bool
+    ) -> None:
+        try:
+            entry = self._keys.entry(self.id, owner=self._owner)
+        except NotFoundError:
+            return
+        if entry.revision == revision and _is_news(entry, said, model, silent):
+            self._keep(entry, revision, said, status)
+
+    def _keep(self, entry: KeyEntry, revision: int, said: Diagnosis, status: int | None) -> None:
+        """Record a result; the models are those of the check before, for a chat tells none."""
+        before = entry.check
+        result = CheckResult(
+            key_id=self.id,
+            revision=revision,
+            diagnosis=said,
+            checked_at=self._clock(),
+            http_status=status,
+            models=before.models if before else (),
+            recommended_model=before.recommended_model if before else None,
+        )
+        self._keys.record(result, owner=self._owner)
+
+
+def answered(key: OpenedKey) -> Diagnosis:
+    """What a reply proves."""
+    label = label_of(key.provider)
+    if not key.secret:
+        return Diagnosis(Verdict.VALID, NO_KEY_NEEDED, f"{label} answers and needs no key.")
+    return Diagnosis(Verdict.VALID, KEY_WORKS, f"{label} answered a message through this key.")
+
+
+def not_carried_out(why: str) -> Diagnosis:
+    """The message could not be sent for a reason of our own."""
+    return Diagnosis(Verdict.UNCHECKED, "not carried out", why, "Send it again in a moment.")
+
+
+def _is_news(entry: KeyEntry, said: Diagnosis, model: str, silent: bool) -> bool:
+    """Whether what a message brought out should change how the key stands."""
+    match said.verdict:
+        case Verdict.INVALID:
+            return True
+        case Verdict.LIMITED:
+            return said.reason not in _ABOUT_THE_MODEL
+        case Verdict.UNREACHABLE:
+            return silent
+        case Verdict.VALID if said.reason in {KEY_WORKS, NO_KEY_NEEDED}:
+            return _lifts(entry, model)
+    return False
+
+
+def _lifts(entry: KeyEntry, model: str) -> bool:
+    """Whether a reply shows a key in a better light than its last check.
+
+    A server that looks at no key proves none by answering, and a free model no credit.
+    """
+    if entry.check is None:
+        return True
+    before = entry.check.diagnosis.verdict
+    if before is Verdict.LIMITED:
+        return not (model.endswith(":free") or model == "openrouter/free")
+    return before not in {Verdict.VALID, Verdict.UNVERIFIED}

@@ -1,0 +1,29 @@
+"""The top of every page: the mark and name, the key switcher and the model picker."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from mohet_keys.ui import key_switcher, model_picker, places
+from mohet_keys.ui.chosen import chosen
+
+
+def show() -> None:
+    """Draw the header."""
+    now = chosen()
+    with st.container(
+        horizontal=True,
+        horizontal_alignment="distribute",
+        vertical_alignment="center",
+        key="header",
+    ):
+        st.page_link(places.CHAT.file, label="**Mohet**", icon=":material/waves:")
+        with st.container(
+            horizontal=True,
+            horizontal_alignment="right",
+            vertical_alignment="center",
+            gap="xsmall",
+            width="content",
+        ):
+            key_switcher.show(now)
+            model_picker.show(now)

@@ -1,0 +1,31 @@
+"""The pages: file, title and address of each. The menu and every link read them here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+PAGES = Path(__file__).parents[2] / "pages"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """One page. `width` is in pixels; None takes Streamlit's narrow column."""
+
+    name: str
+    title: str
+    layout: Literal["wide", "centered"] = "wide"
+
+    @property
+    def file(self) -> str:
+        """The script."""
+        return str(PAGES / f"{self.name}.py")
+
+
+CHAT = Place("chat", "Chat", layout="centered")
+API_KEYS = Place("api_keys", "API Keys")
+SETUP = Place("setup", "Chat Setup")
+
+PLACES = (CHAT, API_KEYS, SETUP)
+"""The first is what the bare address opens."""
