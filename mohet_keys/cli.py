@@ -371,6 +371,37 @@ def select(
     return _key(chosen, "\n".join(lines), json=json)
 
 
+@app.command("chat")
+def chat(
+    prompt: Annotated[str, typer.Argument(metavar="PROMPT", help="What to say.")],
+    key: Annotated[str | None, typer.Option(metavar="KEY", help="Instead of the selected.")] = None,
+    model: Annotated[str | None, typer.Option(metavar="MODEL", help="Model to ask.")] = None,
+    json: Json = False,
+) -> Done:
+    """Send a prompt through a key; the reply comes to stdout as it is given."""
+    from mohet_keys import cli_chat
+
+    with _opened() as parts:
+        selection = parts.keys.selection(owner=LOCAL_OWNER)
+        ref = key or (selection.key_id if selection else None)
+        if ref is None:
+            raise RefusedError("No key is selected. Name one with --key, or select one first.")
+        entry = parts.keys.find(ref, owner=LOCAL_OWNER)
+        asked = cli_chat.model_for(entry, selection, model)
+        show = _stream if not json else (lambda _piece: None)
+        spoken = cli_chat.talk(parts.chats, entry, asked, prompt, show)
+    status = 0 if spoken.ended.outcome in {"finished", "length"} else 1
+    if spoken.trouble and not json:
+        _write(sys.stderr, spoken.trouble)
+    return Done(output.document(spoken.as_json()) if json else "", status)
+
+
+def _stream(piece: str) -> None:
+    """Show a piece of a reply at once, without what could move the cursor."""
+    sys.stdout.write(output.running_text(piece))
+    sys.stdout.flush()
+
+
 @app.command("doctor")
 def examine(json: Json = False) -> Done:
     """Look for what is wrong with settings, store and master key; nothing is changed."""

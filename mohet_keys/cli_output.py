@@ -74,6 +74,11 @@ def printable(text: str) -> str:
     return "".join(_shown(character) for character in text)
 
 
+def running_text(text: str) -> str:
+    """The same for text of several lines, which stay lines."""
+    return "".join(c if c in "\n\t" else _shown(c) for c in text)
+
+
 def one_line(text: str) -> str:
     """The same, with every run of white space as one space."""
     return printable(" ".join(text.split()))

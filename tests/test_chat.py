@@ -825,10 +825,12 @@ def test_leaving_the_block_closes_the_connection(
 ) -> None:
     """A thread that is thrown out while it listens leaves no request and no task behind."""
     key_id = desk.put("groq", slow.endpoint("groq"))
-    with contextlib.suppress(ZeroDivisionError):
-        with desk.start(key_id, LONG_PROMPT, MODELS["groq"]) as running:
-            for event in running.events():
-                raise ZeroDivisionError if isinstance(event, Delta) else AssertionError
+    with (
+        contextlib.suppress(ZeroDivisionError),
+        desk.start(key_id, LONG_PROMPT, MODELS["groq"]) as running,
+    ):
+        for event in running.events():
+            raise ZeroDivisionError if isinstance(event, Delta) else AssertionError
     until(lambda: slow.requests[0].dropped and not sum(slow.world.active.values()), 1.0)
     until(lambda: calm() == warm)
 

@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[1]
 FLOORS: dict[int, tuple[str, ...]] = {
     7: ("app",),
     6: ("pages",),
-    5: ("cli_input cli_output ui", "cli", "__main__"),
+    5: ("cli_input cli_output ui", "cli_chat", "cli", "__main__"),
     4: ("wiring",),
     3: ("discovery doctor_files probes talk", "doctor running service validation", "chat starting"),
     2: (

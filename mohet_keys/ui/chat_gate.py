@@ -76,7 +76,7 @@ def _warn(now: Chosen) -> None:
     )
     with st.container(horizontal=True):
         if said.link:
-            st.link_button("Open the provider’s page", said.link, icon=":material/open_in_new:")
+            st.link_button("Provider’s page", said.link, icon=":material/open_in_new:")
         _check(entry)
 
 

@@ -57,7 +57,7 @@ def _outcome(ended: Ended) -> None:
 def _problem(said: Diagnosis) -> None:
     st.error(f"{escape(said.explanation)} {escape(said.remedy)}", icon=":material/error:")
     if said.link:
-        st.link_button("Open the provider’s page", said.link, icon=":material/open_in_new:")
+        st.link_button("Provider’s page", said.link, icon=":material/open_in_new:")
 
 
 def _footer(turn: Turn) -> str:

@@ -93,7 +93,7 @@ def _remedies(entry: KeyEntry, said: Diagnosis) -> None:
     if entry.looks_like:
         _held(entry, entry.looks_like)
     if said.link:
-        st.link_button("Open the provider’s page", said.link, icon=":material/open_in_new:")
+        st.link_button("Provider’s page", said.link, icon=":material/open_in_new:")
     if said.endpoint and said.endpoint != entry.endpoint:
         st.button(
             f"Use {code(said.endpoint)}",
