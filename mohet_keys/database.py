@@ -5,8 +5,9 @@ What differs between databases is decided here, by the dialect; SQLite's own is 
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 
 from sqlalchemy import Connection, Engine, create_engine, event, text
@@ -40,6 +41,10 @@ class Database:
             sqlite_file.prepare(sqlite_file.file_of(parsed.database))
         self.engine = _engine(parsed, is_file=self._is_file)
         self._left_in_log = False
+        # SQLite has waiting writers sleep and try again; those of one process need not do that.
+        self._turn: AbstractContextManager[object] = (
+            threading.Lock() if self._is_file else nullcontext()
+        )
 
     def close(self) -> None:
         """Let go of every connection."""
@@ -64,6 +69,7 @@ class Database:
         Raises ClashError when a unique or foreign key refuses, StoreError for anything else.
         """
         with (
+            self._turn,
             said_plainly(),
             self.engine.connect().execution_options(writing=True) as connection,
             connection.begin(),

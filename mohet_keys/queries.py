@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, Literal
 
 from sqlalchemy import FromClause, Select, and_, false, func, or_, select
@@ -38,6 +39,10 @@ _ORDER: dict[Sort, tuple[Any, ...]] = {
 """Each ends in the id, so that no key stands on two pages or on none."""
 
 
+KEPT = 256
+"""Statements kept of each kind: making one takes longer than SQLite takes to answer it."""
+
+
 def listed(owner: str, source: FromClause = KEY) -> Select[Any]:
     """The owner's keys, each with its check (of its present revision) and whether it is chosen.
 
@@ -52,9 +57,23 @@ def listed(owner: str, source: FromClause = KEY) -> Select[Any]:
     )
 
 
+@lru_cache(maxsize=KEPT)
 def mine(owner: str, key_id: str) -> Select[Any]:
     """One key of the owner's; none for an id that no database could hold."""
     return listed(owner).where(KEY.c.id == key_id if is_storable(key_id) else false())
+
+
+@lru_cache(maxsize=KEPT)
+def sealed_of(owner: str, key_id: str) -> Select[Any]:
+    """The same with the sealed bytes: the one statement that reads them."""
+    return mine(owner, key_id).add_columns(KEY.c.sealed)
+
+
+@lru_cache(maxsize=KEPT)
+def counted(owner: str) -> Select[Any]:
+    """How many keys each provider has."""
+    asked = select(KEY.c.provider, func.count()).where(KEY.c.owner == owner)
+    return asked.group_by(KEY.c.provider)
 
 
 def referred(owner: str, ref: str) -> Select[Any]:
@@ -88,6 +107,7 @@ def filtered(asked: Select[Any], provider: str | None, search: str) -> Select[An
     return asked
 
 
+@lru_cache(maxsize=KEPT)
 def paged(
     owner: str,
     *,
@@ -103,6 +123,7 @@ def paged(
     return listed(owner, cut.join(KEY, KEY.c.id == cut.c.id)).order_by(*_ORDER[sort])
 
 
+@lru_cache(maxsize=KEPT)
 def selected(owner: str) -> Select[Any]:
     """The key the owner selected, with the model once chosen for it."""
     chosen = and_(

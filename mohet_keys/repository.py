@@ -20,11 +20,14 @@ from mohet_keys.providers import BY_SLUG
 from mohet_keys.queries import (
     RANKS,
     Sort,
+    counted,
     filtered,
+    listed,
     mine,
     named,
     paged,
     referred,
+    sealed_of,
     selected,
     twin_of,
     wraps,
@@ -36,12 +39,16 @@ from mohet_keys.rows import (
     SealedRow,
     check_columns,
     entry_of,
+    is_storable,
     with_proof,
 )
 from mohet_keys.sealed import WrappedKey
 from mohet_keys.tables import CHECK, DATA_KEY, KEY, MODEL_CHOICE, SELECTION, WRAP
 
 __all__ = ["UNSET", "NewRow", "Repository", "RowChanges", "SealedRow", "Sort"]
+
+_AT_ONCE = 500
+"""Ids in one statement; older SQLite takes 999 values."""
 
 
 class Repository:
@@ -77,6 +84,14 @@ class Repository:
         with self._database.reading() as connection:
             return _one(connection, owner, key_id)
 
+    def entries(self, key_ids: Sequence[str], owner: str) -> list[KeyEntry]:
+        """Those of these keys that there are, in one go, in no certain order."""
+        wanted = list(filter(is_storable, dict.fromkeys(key_ids)))
+        with self._database.reading() as connection:
+            parts = (wanted[at : at + _AT_ONCE] for at in range(0, len(wanted), _AT_ONCE))
+            asked = (listed(owner).where(KEY.c.id.in_(part)) for part in parts)
+            return [entry_of(r) for each in asked for r in connection.execute(each).mappings()]
+
     def find(self, ref: str, owner: str) -> KeyEntry:
         """The key with this id, or named `provider/name`. Raises NotFoundError."""
         with self._database.reading() as connection:
@@ -110,16 +125,13 @@ class Repository:
 
     def counts(self, owner: str) -> dict[str, int]:
         """How many keys each provider has."""
-        asked = select(KEY.c.provider, func.count()).where(KEY.c.owner == owner)
         with self._database.reading() as connection:
-            rows = connection.execute(asked.group_by(KEY.c.provider))
-            return {slug: int(count) for slug, count in rows}
+            return {slug: int(count) for slug, count in connection.execute(counted(owner))}
 
     def sealed(self, key_id: str, owner: str) -> SealedRow:
         """A key with its sealed bytes. Raises NotFoundError."""
-        asked = mine(owner, key_id).add_columns(KEY.c.sealed)
         with self._database.reading() as connection:
-            row = connection.execute(asked).mappings().first()
+            row = connection.execute(sealed_of(owner, key_id)).mappings().first()
         if row is None:
             raise NotFoundError
         return SealedRow(entry_of(row), row["sealed"])
@@ -179,15 +191,12 @@ class Repository:
 
         A result for an older revision, or for a key that is gone, is given back and not kept.
         """
+        return self.save_checks([result], owner)[0]
+
+    def save_checks(self, results: Sequence[CheckResult], owner: str) -> list[CheckResult]:
+        """The same for several in one transaction: reaching the disk is what takes the time."""
         with self._database.writing() as connection:
-            entry = _first(connection, mine(owner, result.key_id))
-            if entry is None or entry.revision != result.revision:
-                return result
-            proved = with_proof(result, entry.check)
-            _put(connection, (CHECK.c.key_id,), check_columns(proved))
-            ranked = update(KEY).where(KEY.c.id == entry.id)
-            connection.execute(ranked.values(rank=RANKS[proved.diagnosis.verdict]))
-            return _one(connection, owner, entry.id).check or proved
+            return [_checked(connection, result, owner) for result in results]
 
     def select(
         self,
@@ -277,6 +286,17 @@ def _found(entry: KeyEntry | None) -> KeyEntry:
 
 def _one(connection: Connection, owner: str, key_id: str) -> KeyEntry:
     return _found(_first(connection, mine(owner, key_id)))
+
+
+def _checked(connection: Connection, result: CheckResult, owner: str) -> CheckResult:
+    entry = _first(connection, mine(owner, result.key_id))
+    if entry is None or entry.revision != result.revision:
+        return result
+    proved = with_proof(result, entry.check)
+    _put(connection, (CHECK.c.key_id,), check_columns(proved))
+    ranked = update(KEY).where(KEY.c.id == entry.id)
+    connection.execute(ranked.values(rank=RANKS[proved.diagnosis.verdict]))
+    return _one(connection, owner, entry.id).check or proved
 
 
 def _selection(connection: Connection, owner: str) -> Selection | None:

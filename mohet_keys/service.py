@@ -7,7 +7,7 @@ which never has the secret; `open` alone gives it out, for one request, to valid
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TypeVar
@@ -92,6 +92,10 @@ class KeyService:
     def entry(self, key_id: str, *, owner: str) -> KeyEntry:
         """One key. Raises NotFoundError for an unknown id and for somebody else's alike."""
         return self._shown(self._repository.entry(key_id, owner))
+
+    def entries(self, key_ids: Sequence[str], *, owner: str) -> Sequence[KeyEntry]:
+        """Those of these keys that there are, in no certain order."""
+        return list(map(self._shown, self._repository.entries(key_ids, owner)))
 
     def find(self, ref: str, *, owner: str) -> KeyEntry:
         """The key with this id, or named `provider/name`. Raises NotFoundError."""
@@ -227,6 +231,10 @@ class KeyService:
     def record(self, result: CheckResult, *, owner: str) -> CheckResult:
         """Keep a check's result; a passing failure leaves what was proven before."""
         return self._repository.save_check(result, owner)
+
+    def record_all(self, results: Sequence[CheckResult], *, owner: str) -> Sequence[CheckResult]:
+        """The same for several at once, which takes hardly longer than for one."""
+        return self._repository.save_checks(results, owner)
 
     def sealed_endpoint(self, key_id: str, *, owner: str) -> str | None:
         """The address that is sealed with the secret; None when it cannot be told now.

@@ -13,8 +13,10 @@ from collections.abc import Awaitable, Callable, Hashable, MutableMapping, Seque
 from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime
 from typing import Protocol, TypeVar
+from weakref import WeakValueDictionary
 
 from mohet_keys import endpoints, recommend
+from mohet_keys.batches import Batch
 from mohet_keys.diagnosis import diagnose_failure
 from mohet_keys.errors import (
     InputError,
@@ -52,11 +54,14 @@ class KeySource(Protocol):
     def entry(self, key_id: str, *, owner: str) -> KeyEntry:
         """One key. Raises NotFoundError."""
 
+    def entries(self, key_ids: Sequence[str], *, owner: str) -> Sequence[KeyEntry]:
+        """Those of these keys that there are."""
+
     def open(self, key_id: str, *, owner: str) -> OpenedKey:
         """The key for one check. Raises LockedError, NotFoundError, RefusedError."""
 
-    def record(self, result: CheckResult, *, owner: str) -> CheckResult:
-        """Keep a result, and give it back with what was proven before."""
+    def record_all(self, results: Sequence[CheckResult], *, owner: str) -> Sequence[CheckResult]:
+        """Keep results, and give each back with what was proven before."""
 
 
 class ValidationService:
@@ -81,6 +86,7 @@ class ValidationService:
         self._monotonic = monotonic
         self._checks: Flights[CheckResult] = Flights()
         self._controls: Flights[bool] = Flights()
+        self._batches: WeakValueDictionary[Hashable, Batch[CheckResult]] = WeakValueDictionary()
         self._public: dict[str, tuple[float, bool]] = {}
 
     async def check(
@@ -112,24 +118,24 @@ class ValidationService:
         """Check several keys at once, each once; `on_result` hears of each as it comes.
 
         A key that is gone by then is left out. A check that breaks is reported as not carried
-        out and stops no other. Cancelling stops all of them, with their requests.
+        out and stops no other. Cancelling stops all of them, with their requests. Raises StoreError
+        when the keys cannot be read.
         """
         places = _Places(cap, per_host)
 
-        async def one(key_id: str) -> CheckResult | None:
-            entry = None
+        async def one(entry: KeyEntry) -> CheckResult | None:
             try:
-                entry = await self._in_thread(self._entry, key_id, owner)
                 async with places.at(entry), places.everywhere:
                     result = await self._shared(entry, owner)
             except NotFoundError:
                 return None
             except Exception as error:  # noqa: BLE001  # one check that breaks stops no other
-                result = self._broken(key_id, entry, error)
+                result = self._broken(entry, error)
             _tell(on_result, result)
             return result
 
-        found = await asyncio.gather(*map(one, dict.fromkeys(key_ids)))
+        known = await self._in_thread(self._entries, key_ids, owner)
+        found = await asyncio.gather(*map(one, known))
         return [result for result in found if result is not None]
 
     async def try_out(self, key: OpenedKey) -> CheckResult:
@@ -159,7 +165,7 @@ class ValidationService:
         found = await self._ask(key)
         result = self._result(key, found)
         del key  # the secret is needed no longer, and recording may take a while
-        return await self._in_thread(self._record, result, owner)
+        return await self._record(result, owner)
 
     async def _ask(self, key: OpenedKey) -> Found:
         ends = self._monotonic() + self._deadline
@@ -201,20 +207,20 @@ class ValidationService:
         result = CheckResult(key_id, entry.revision, said, self._clock())
         if entry.locked:
             return result
-        return await self._in_thread(self._record, result, owner)
+        return await self._record(result, owner)
 
     async def _held(self, key_id: str, owner: str, why: str) -> CheckResult:
         entry = await self._in_thread(self._entry, key_id, owner)
         said = Diagnosis(Verdict.UNCHECKED, "held back", why, "Move it, or check here.")
         return CheckResult(key_id, entry.revision, said, self._clock())
 
-    def _broken(self, key_id: str, entry: KeyEntry | None, error: Exception) -> CheckResult:
+    def _broken(self, entry: KeyEntry, error: Exception) -> CheckResult:
         """A check that could not be carried out; an unforeseen error is named by type alone."""
         why = str(error) if isinstance(error, MohetError) else "The check could not be carried out."
         if not isinstance(error, MohetError):
             _log.error("A check broke off with %s.", type(error).__name__)
         said = Diagnosis(Verdict.UNCHECKED, "not carried out", why, "Check again in a moment.")
-        return CheckResult(key_id, entry.revision if entry else 0, said, self._clock())
+        return CheckResult(entry.id, entry.revision, said, self._clock())
 
     # --- who shows a list to everybody --------------------------------------------------------
 
@@ -240,11 +246,22 @@ class ValidationService:
     def _entry(self, key_id: str, owner: str) -> KeyEntry:
         return self._keys.entry(key_id, owner=owner)
 
+    def _entries(self, key_ids: Sequence[str], owner: str) -> list[KeyEntry]:
+        """Those there are, each once, in the order they were asked for."""
+        found = {entry.id: entry for entry in self._keys.entries(key_ids, owner=owner)}
+        return [found[key_id] for key_id in dict.fromkeys(key_ids) if key_id in found]
+
     def _open(self, key_id: str, owner: str) -> OpenedKey:
         return self._keys.open(key_id, owner=owner)
 
-    def _record(self, result: CheckResult, owner: str) -> CheckResult:
-        return self._keys.record(result, owner=owner)
+    async def _record(self, result: CheckResult, owner: str) -> CheckResult:
+        place = (owner, id(asyncio.get_running_loop()))
+        batch = self._batches.get(place)
+        if batch is None:
+            batch = self._batches[place] = Batch(
+                lambda results: self._keys.record_all(results, owner=owner)
+            )
+        return await batch.keep(result)
 
 
 class _Places:

@@ -34,7 +34,8 @@ FLOORS: dict[int, tuple[str, ...]] = {
         "hearing",
     ),
     1: (
-        "addresses background errors flights lookup model providers scrub settings simulator",
+        "addresses background batches errors flights lookup model providers scrub",
+        "settings simulator",
         "endpoints model_choice pieces rows sealed standing",
         "envelope guards pasted",
         "typed",

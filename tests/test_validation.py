@@ -11,7 +11,7 @@ import logging
 import socket
 import threading
 import time
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, TypeVar
@@ -78,6 +78,10 @@ class Shelf:
             found.revision, 1, NOW, NOW, owner, looks_like=found.looks_like, locked=found.locked,
         )  # fmt: skip
 
+    def entries(self, key_ids: Sequence[str], *, owner: str) -> list[KeyEntry]:
+        """Those there are."""
+        return [self.entry(key_id, owner=owner) for key_id in key_ids if key_id in self.stored]
+
     def open(self, key_id: str, *, owner: str) -> OpenedKey:
         """The key with its secret."""
         found = self.stored[key_id]
@@ -89,6 +93,10 @@ class Shelf:
         return OpenedKey(
             key_id, found.provider, found.endpoint, found.revision, found.secret, allow_http=True
         )
+
+    def record_all(self, results: Sequence[CheckResult], *, owner: str) -> list[CheckResult]:
+        """Keep each."""
+        return [self.record(result, owner=owner) for result in results]
 
     def record(self, result: CheckResult, *, owner: str) -> CheckResult:
         """Keep a result."""
