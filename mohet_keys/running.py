@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import queue
+import time
 import weakref
 from collections.abc import Iterator
 from concurrent.futures import Future
@@ -17,6 +19,8 @@ from mohet_keys.talk import Talk
 
 TICK = 0.25
 """Seconds."""
+PATIENCE = 5.0
+"""Seconds without anybody asking for what comes, after which the reply is given up."""
 _log = logging.getLogger(__name__)
 _Events = queue.SimpleQueue[ChatEvent]
 
@@ -33,7 +37,8 @@ class Running:
         self._events: _Events = queue.SimpleQueue()
         self._next: ChatEvent | None = None
         self._is_over = False
-        self._future = loop.submit(_pump(talk, self._events))
+        self._heard = _Heard()
+        self._future = loop.submit(_pump(talk, self._events, self._heard))
         self._drop = weakref.finalize(self, _give_up, self._future)
         self._drop.atexit = False
 
@@ -66,6 +71,7 @@ class Running:
 
     def _wait(self, tick: float) -> ChatEvent | None:
         event, self._next = self._next, None
+        self._heard.now()
         try:
             event = event or self._events.get(timeout=tick)
         except queue.Empty:
@@ -84,10 +90,32 @@ class Running:
         return Delta("".join(text), "".join(reasoning)) if len(text) > 1 else delta
 
 
-async def _pump(talk: Talk, events: _Events) -> None:
-    async with aclosing(talk.events()) as reply:
-        async for event in reply:
-            events.put(event)
+class _Heard:
+    """When somebody last asked for what comes."""
+
+    def __init__(self) -> None:
+        self.at = time.monotonic()
+
+    def now(self) -> None:
+        """Somebody asks."""
+        self.at = time.monotonic()
+
+
+async def _pump(talk: Talk, events: _Events, heard: _Heard) -> None:
+    leaving = asyncio.create_task(_until_unheard(talk, heard))
+    try:
+        async with aclosing(talk.events()) as reply:
+            async for event in reply:
+                events.put(event)
+    finally:
+        leaving.cancel()
+
+
+async def _until_unheard(talk: Talk, heard: _Heard) -> None:
+    """Hang up on a reply that nobody reads: the page was left, or its script was stopped."""
+    while (left := heard.at + PATIENCE - time.monotonic()) > 0:
+        await asyncio.sleep(left)
+    talk.end("stopped")
 
 
 async def _stop(talk: Talk) -> None:

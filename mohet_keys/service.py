@@ -112,14 +112,20 @@ class KeyService:
         sort: Sort = "newest",
         offset: int = 0,
         limit: int | None = None,
+        in_all: int | None = None,
     ) -> Page:
-        """A page of keys; nothing is decrypted for it."""
+        """A page of keys; nothing is decrypted for it.
+
+        `in_all` is how many there are without `search`, where the caller knows it already.
+        """
         search = pasted.name_key(search)
         found = self._repository.page(
             owner, provider=provider, search=search, sort=sort, offset=offset, limit=limit
         )
         total = len(found)
-        if offset or total == limit:
+        if in_all is not None and not search:
+            total = in_all
+        elif offset or total == limit:
             total = self._repository.count(owner, provider=provider, search=search)
         return Page(tuple(map(self._shown, found)), total)
 

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from mohet_keys import background, wiring
+from mohet_keys import background, running, wiring
 from mohet_keys.chat import ChatService, Delta, Ended, Message, Note, Running, Usage
 from mohet_keys.errors import LockedError, NotFoundError, StoreError
 from mohet_keys.http import Guards, Limits, Outbound
@@ -1101,3 +1101,17 @@ def test_two_users_share_no_connection_and_no_cookie(desk: Desk) -> None:
             assert sink.headers()["authorization"] == f"Bearer {secret}"
             assert "cookie" not in sink.headers()
         assert sink.accepts == 2
+
+
+def test_a_reply_that_nobody_reads_is_given_up(
+    desk: Desk, slow: Simulator, warm: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A page that was left keeps the reply in hand and asks for nothing: the line is hung up."""
+    monkeypatch.setattr(running, "PATIENCE", 0.3)
+    held = desk.start(desk.put("groq", slow.endpoint("groq")), LONG_PROMPT, MODELS["groq"])
+    until(lambda: bool(slow.requests))
+    until(lambda: slow.requests[0].dropped and not sum(slow.world.active.values()), 2.0)
+    *_, end = held.events()
+    assert isinstance(end, Ended)
+    assert end.outcome == "stopped"
+    until(lambda: calm() == warm)

@@ -464,6 +464,34 @@ def test_a_deleted_key_leaves_no_choice_of_model(store: Repository) -> None:
         assert connection.execute(text("SELECT count(*) FROM model_choice")).scalar() == 0
 
 
+def test_several_keys_are_read_in_one_go(store: Repository) -> None:
+    """Those there are, of this owner, each once; unknown and odd ids are left out."""
+    saved = [put(store, f"Key {n}") for n in range(3)]
+    asked = [saved[2].id, "nobody", saved[0].id, saved[2].id, "\ud800", "x\0"]
+    assert {e.id for e in store.entries(asked, ME)} == {saved[0].id, saved[2].id}
+    assert len(store.entries(asked, ME)) == 2
+    assert store.entries([saved[0].id], EVE) == []
+    assert store.entries([], ME) == []
+    many = [str(n) for n in range(1200)] + [saved[1].id]
+    assert [e.id for e in store.entries(many, ME)] == [saved[1].id]
+
+
+def test_several_checks_are_kept_together(store: Repository) -> None:
+    """Each is kept as by itself; one for an older revision, or of a key that is gone, is not."""
+    first, second = put(store, "First"), put(store, "Second")
+    said = Diagnosis(Verdict.VALID, "key works", "It works.")
+    given = [
+        CheckResult(first.id, 1, said, NOW),
+        CheckResult("gone", 1, said, NOW),
+        CheckResult(second.id, 7, said, NOW),
+    ]
+    kept = store.save_checks(given, ME)
+    assert kept[0].proven == Proven(Verdict.VALID, "key works", NOW)
+    assert kept[1:] == given[1:]
+    assert store.entry(first.id, ME).check == kept[0]
+    assert store.entry(second.id, ME).check is None
+
+
 def test_one_selection_for_each_owner(store: Repository) -> None:
     """Selecting replaces, None clears, and one entry of the list says that it is chosen."""
     first, second = put(store, "First"), put(store, "Second")

@@ -129,6 +129,7 @@ def test_the_environment_is_read_and_forgotten(
 ) -> None:
     """Without settings given the environment counts, and no child process sees the master key."""
     monkeypatch.setenv("MOHET_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.setenv("MOHET_CONFIG_DIR", str(tmp_path / "config"))
     monkeypatch.setenv("MOHET_MASTER_KEY", MASTER)
     monkeypatch.setenv("MOHET_MASTER_KEY_PREVIOUS", MASTER)
     built = wiring.build()

@@ -33,6 +33,7 @@ def show(row: Provider, count: int) -> None:
         sort=sort,
         offset=(page - 1) * PAGE,
         limit=PAGE,
+        in_all=count,
     )
     if not found.total:
         st.caption("No key here matches this search.")

@@ -1,0 +1,53 @@
+# Everything a person or a machine does with this repository. `make` alone lists it.
+#
+#   PYTHON=python3.12   the interpreter that .venv is made with (3.11 or newer)
+#   ARGS="..."          passed on to streamlit, pytest or the benchmarks
+
+PYTHON ?= python3
+ARGS ?=
+
+VENV := .venv
+BIN := $(VENV)/bin
+# Touched when the packages of a file are installed, so that no command asks the network twice.
+RUN := $(VENV)/.installed-run
+DEV := $(VENV)/.installed-dev
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help run test check bench clean
+
+help: ## List the commands.
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: $(RUN) ## Start the dashboard; installs what it needs first.
+	@$(BIN)/python -m streamlit run app.py $(ARGS)
+
+test: $(DEV) ## Run every test, with a real browser too. ARGS="-k name" runs some.
+	@scripts/chromium.sh $(BIN)/python
+	@scripts/test.sh $(BIN)/python $(ARGS)
+
+check: $(DEV) ## Run the linter, the formatter and the type checker; nothing is changed.
+	$(BIN)/python -m ruff check
+	$(BIN)/python -m ruff format --check
+	$(BIN)/python -m mypy
+
+bench: $(RUN) ## Measure the speed beside its floor. ARGS="--strict" fails when over.
+	@$(BIN)/python -m benchmarks $(ARGS)
+
+clean: ## Remove .venv and all caches. Saved keys stay.
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(BIN)/python:
+	@scripts/venv.sh $(PYTHON) $(VENV)
+
+$(RUN): requirements.txt | $(BIN)/python
+	@echo "Installing what the app needs into $(VENV)."
+	@$(PIP) -r requirements.txt
+	@touch $@
+
+$(DEV): requirements-dev.txt $(RUN)
+	@echo "Installing what the tests need into $(VENV)."
+	@$(PIP) -r requirements-dev.txt
+	@touch $@
