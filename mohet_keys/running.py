@@ -113,7 +113,7 @@ async def _pump(talk: Talk, events: _Events, heard: _Heard) -> None:
 
 async def _until_unheard(talk: Talk, heard: _Heard) -> None:
     """Hang up on a reply that nobody reads: the page was left, or its script was stopped."""
-    while (left := heard.at + PATIENCE - time.monotonic()) > 0:
+    while (left := heard.at + PATIENCE - time.monotonic()) > 0:  # noqa: ASYNC110  # nothing tells
         await asyncio.sleep(left)
     talk.end("stopped")
 
