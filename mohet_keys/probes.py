@@ -18,13 +18,15 @@ from mohet_keys.answers import parse, read
 from mohet_keys.case import KEY_WORKS, NO_KEY_NEEDED
 from mohet_keys.diagnosis import diagnose, diagnose_failure
 from mohet_keys.errors import TransportError
-from mohet_keys.http import Outbound
+from mohet_keys.http import METADATA_BYTES, Outbound
 from mohet_keys.model import Answer, Diagnosis, ModelInfo, OpenedKey, Verdict
 from mohet_keys.providers import BY_SLUG, Provider, owner_of_host
 
 MOST_REQUESTS = 9
 """Requests of one check at most: three lists of LM Studio and six other forms of the address."""
 _FLEETING = frozenset({408, 425, 429})
+CATALOGUE_BYTES = 3 * 1024 * 1024
+"""The most read of a list of models alone; OpenRouter's has about a megabyte."""
 EMPTY_CHAT: dict[str, object] = {}
 
 
@@ -126,7 +128,9 @@ class Prober:
 
     # --- steps ------------------------------------------------------------------------------
 
-    async def _ask(self, method: str, url: str, *, key: bool = True) -> Answer | TransportError:
+    async def _ask(
+        self, method: str, url: str, *, key: bool = True, most: int = METADATA_BYTES
+    ) -> Answer | TransportError:
         try:
             return await self._outbound.ask(
                 self._key,
@@ -135,6 +139,7 @@ class Prober:
                 json=EMPTY_CHAT if method == "POST" else None,
                 authorize=key,
                 deadline=max(0.05, self._left()),
+                max_bytes=most,
             )
         except TransportError as error:
             return error
@@ -162,7 +167,7 @@ class Prober:
 
     async def _with_list(self, found: Found, url: str) -> Found:
         """Add the models; a list that fails changes nothing about the verdict."""
-        listed = self._read(url, await self._ask("GET", url))
+        listed = self._read(url, await self._ask("GET", url, most=CATALOGUE_BYTES))
         return replace(found, models=listed.models)
 
     async def _needs_key(self, found: Found, url: str) -> Found:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from mohet_keys.providers import BY_SLUG, PROVIDERS, Provider
-from mohet_keys.ui import actions, heading, key_form, key_list, messages, resources
+from mohet_keys.ui import actions, heading, key_form, key_list, messages, places, resources
 from mohet_keys.ui.state import peek, put, ui
 
 _PARAMETER = "provider"
@@ -21,7 +21,7 @@ def show() -> None:
     for row, tab in zip(PROVIDERS, tabs, strict=True):
         if tab.open:
             with tab:
-                _panel(row, counts.get(row.slug, 0))
+                _panel(row, counts.get(row.slug, 0), first_key=not counts)
 
 
 def _open_slug() -> str:
@@ -43,7 +43,7 @@ def _label(row: Provider, count: int) -> str:
     return f"{row.icon} **{row.label}** :gray-badge[{count}]  \n:small[:gray[{row.tagline}]]"
 
 
-def _panel(row: Provider, count: int) -> None:
+def _panel(row: Provider, count: int, *, first_key: bool) -> None:
     with st.container(
         border=True,
         horizontal=True,
@@ -65,6 +65,12 @@ def _panel(row: Provider, count: int) -> None:
             args=(row,),
         )
     messages.show()
+    if first_key:
+        st.page_link(
+            places.SETUP.file,
+            label="New here? Set up your first key, test it and start to chat",
+            icon=":material/rocket_launch:",
+        )
     if ui().adding == row.slug:
         key_form.show_add(row)
     key_list.show(row, count)
