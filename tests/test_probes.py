@@ -76,6 +76,7 @@ class Fake:
         json: object = None,
         authorize: bool = True,
         deadline: float,
+        max_bytes: int,
     ) -> Answer:
         """Note and answer one request."""
         request = Asked(method, url, json, authorize and key.secret is not None)
