@@ -330,7 +330,7 @@ def test_the_caps_are_exact(made: Callable[[int], bytes], most: int, more: int) 
 
 @given(
     parts=st.lists(st.text("ab\r\n", max_size=6).map(str.encode), max_size=40),
-    line=st.integers(3, 12),
+    line=st.integers(6, 12),  # never shorter than a part, as what is read at once never is
     event=st.integers(6, 40),
 )
 def test_the_gauge_agrees_with_who_reads_it_all(parts: list[bytes], line: int, event: int) -> None:

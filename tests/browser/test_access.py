@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import pytest
 from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import TimeoutError as PlaywrightTimeout
 
 from mohet_keys.simulator.server import Simulator
 from tests.browser.app_server import AppServer
@@ -102,15 +105,21 @@ FOCUSED = """() => {
 
 def pick(page: Page, choice: str) -> None:
     """Open the one card's menu and choose by arrow keys."""
-    reach(page, "Actions")
-    page.keyboard.press("Enter")
-    expect(page.locator("[role=menu]:focus-within, [role=menu]:focus")).to_be_visible()
+    menu = page.get_by_role("menu")
+    for _ in range(5):  # while the page is drawn anew a press may fall between two buttons
+        reach(page, "Actions")
+        page.keyboard.press("Enter")
+        with suppress(PlaywrightTimeout):
+            menu.wait_for(timeout=1500)
+            break
+    expect(menu).to_be_visible()
     wanted = page.get_by_role("menuitem", name=choice)
-    for _ in range(5):
+    for key in ["Home", *["ArrowDown"] * 3] * 4:
+        page.keyboard.press(key)
+        page.wait_for_timeout(150)
         if wanted.evaluate("item => item === document.activeElement"):
             page.keyboard.press("Enter")
             return
-        page.keyboard.press("ArrowDown")
     raise AssertionError(f"the arrow keys do not reach “{choice}”")
 
 
