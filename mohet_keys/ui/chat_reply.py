@@ -48,7 +48,9 @@ def show(turn: Turn, place: int, *, is_last: bool) -> None:
 
 
 def _outcome(ended: Ended) -> None:
-    if ended.diagnosis is not None:
+    if ended.outcome == "refused":  # the notice below the chat says the rest
+        st.caption(":material/block: The provider rejected the key, so this was not answered.")
+    elif ended.diagnosis is not None:
         _problem(ended.diagnosis)
     elif ended.outcome in _OUTCOMES:
         st.caption(f":material/info: {_OUTCOMES[ended.outcome]}")

@@ -20,6 +20,8 @@ def show() -> None:
     """Draw the chat. A reply that comes in is followed last, when everything else is drawn."""
     chat, now = ui().chat, chosen()
     may_send = chat_gate.is_open(now)
+    if may_send:
+        _begin(chat, now)
     if chat.turns:
         _toolbar()
     else:
@@ -29,12 +31,10 @@ def show() -> None:
         if not chat.is_coming(turn):
             _turn(chat, turn, place)
     coming = st.container()
-    if may_send:
-        _begin(chat, now)
     if chat.running is None:
         chat_gate.show(now)
     st.chat_input(
-        "Ask anything…" if may_send else "Sending is stopped until a key that works is selected",
+        "Ask anything…" if may_send else "Select a key that works to send",
         key=chat_actions.INPUT,
         disabled=not may_send,
         submit_mode="disable",
