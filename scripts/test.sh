@@ -17,12 +17,19 @@ log=$(mktemp)
     exec "$python" -m pytest -o cache_dir=.pytest_cache/browser tests/browser
 ) >"$log" 2>&1 &
 browser=$!
-trap 'kill -INT "$browser" 2>/dev/null && wait "$browser" || true; rm -f "$log"' EXIT
+end() {
+    if [ -n "$browser" ]; then
+        kill -INT "$browser" 2>/dev/null && wait "$browser" || true
+    fi
+    rm -f "$log"
+}
+trap end EXIT
 
 others=passed
 "$python" -m pytest --ignore tests/browser || others=failed
 with_browser=passed
 wait "$browser" || with_browser=failed
+browser= # its number may be another process's by now
 cat "$log"
 
 echo "Tests with a browser: $with_browser. All other tests: $others."

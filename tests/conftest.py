@@ -34,3 +34,8 @@ def parts(settings: Settings) -> Iterator[wiring.Parts]:
     built = wiring.build(settings)
     yield built
     built.close()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The tests with a browser come last: its event loop runs in this thread until the end."""
+    items.sort(key=lambda item: "browser" in item.path.parts)

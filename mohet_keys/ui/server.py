@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -77,6 +78,10 @@ async def lifespan(_app: App) -> AsyncIterator[None]:
     except StoreError:
         yield
         return
+    # What is alive now stays so. Streamlit collects all garbage after each rerun, and to look
+    # through this every time would take longer than the rerun itself.
+    gc.collect()
+    gc.freeze()
     yield
     resources.background().close()
     resources.parts().close()
