@@ -76,16 +76,13 @@ class ChatKey:
             except Exception as error:  # noqa: BLE001  # the next look may succeed
                 _log.warning("A key could not be looked at: %s.", type(error).__name__)
 
-    async def judge(
-        self, revision: int, said: Diagnosis, status: int | None, *, model: str, silent: bool
-    ) -> None:
+    async def judge(self, revision: int, said: Diagnosis, status: int | None, model: str) -> None:
         """Record what a message brought out about the key, when that is news.
 
-        `silent` when nothing came, so that a passing failure counts. Raises nothing: the reply is
-        over either way.
+        Raises nothing: the reply is over either way.
         """
         try:
-            await asyncio.to_thread(self._judge, revision, said, status, model, silent)
+            await asyncio.to_thread(self._judge, revision, said, status, model)
         except Exception as error:  # noqa: BLE001  # the reply has to end all the same
             _log.error("What a chat brought out was not kept: %s.", type(error).__name__)
 
@@ -116,14 +113,13 @@ class ChatKey:
             self._keep(entry, entry.revision, said, None)
         return said
 
-    def _judge(
-        self, revision: int, said: Diagnosis, status: int | None, model: str, silent: bool
-    ) -> None:
+    def _judge(self, revision: int, said: Diagnosis, status: int | None, model: str) -> None:
+        """The store keeps no result of a revision that is past."""
         try:
             entry = self._keys.entry(self.id, owner=self._owner)
         except NotFoundError:
             return
-        if entry.revision == revision and _is_news(entry, said, model, silent):
+        if _is_news(entry, said, model):
             self._keep(entry, revision, said, status)
 
     def _keep(self, entry: KeyEntry, revision: int, said: Diagnosis, status: int | None) -> None:
@@ -154,15 +150,16 @@ def not_carried_out(why: str) -> Diagnosis:
     return Diagnosis(Verdict.UNCHECKED, "not carried out", why, "Send it again in a moment.")
 
 
-def _is_news(entry: KeyEntry, said: Diagnosis, model: str, silent: bool) -> bool:
-    """Whether what a message brought out should change how the key stands."""
+def _is_news(entry: KeyEntry, said: Diagnosis, model: str) -> bool:
+    """Whether what a message brought out should change how the key stands.
+
+    A reply that broke off in the middle is never judged unreachable: it was being answered.
+    """
     match said.verdict:
-        case Verdict.INVALID:
+        case Verdict.INVALID | Verdict.UNREACHABLE:
             return True
         case Verdict.LIMITED:
             return said.reason not in _ABOUT_THE_MODEL
-        case Verdict.UNREACHABLE:
-            return silent
         case Verdict.VALID if said.reason in {KEY_WORKS, NO_KEY_NEEDED}:
             return _lifts(entry, model)
     return False

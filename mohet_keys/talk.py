@@ -179,8 +179,7 @@ class Talk:
     async def _judge(self, revision: int, said: Diagnosis) -> None:
         """Let everybody know what came out about the key."""
         status = self._hearing.status if self._hearing else None
-        silent = self._first is None
-        await self._key.judge(revision, said, status, model=self._model, silent=silent)
+        await self._key.judge(revision, said, status, self._model)
 
 
 def _limits(destination: str, *, streams: bool) -> Limits:

@@ -146,6 +146,12 @@ def test_the_last_event_needs_no_blank_line() -> None:
         assert hear(key(sink.url())).events == ['{"t": "a"}', "[DONE]"]
 
 
+def test_a_byte_order_mark_hides_nothing() -> None:
+    """The first event counts, whatever stands before it."""
+    with Sink(raw(OPEN + b"\xef\xbb\xbf" + told("a") + DONE)) as sink:
+        assert hear(key(sink.url())).events == ['{"t": "a"}', "[DONE]"]
+
+
 # --- however it is cut --------------------------------------------------------------------------
 
 TEXT = "Grüße, 你好! 👩‍🚀"
@@ -359,6 +365,13 @@ def measured(whole: bytes) -> tuple[int, int]:
     return longest, widest
 
 
+def test_a_line_end_that_is_cut_in_two_is_one() -> None:
+    """Parts that end between CR and LF make no blank lines, which would begin a new event."""
+    gauge = EventGauge()
+    parts = [b"data: x\r", b"\n"] * (EVENT_BYTES // 4)
+    assert not all(gauge.room(part) == len(part) for part in parts)
+
+
 def test_a_reply_may_be_as_long_as_the_cap() -> None:
     """The cap on a whole reply is that of the limits, and small ones are kept to as well."""
     with Sink(raw(OPEN + told("a") * 10)) as sink:
@@ -471,6 +484,14 @@ def test_every_limit_holds_whatever_drips(script: Script, limits: Limits, kind: 
         assert sink.hung_up.wait(1)
 
 
+def test_a_refusal_has_less_time_than_a_reply(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An error page that drips is given up long before a reply would be."""
+    monkeypatch.setattr("mohet_keys.incoming.REFUSAL_SECONDS", 0.3)
+    with Sink(drip(b"HTTP/1.1 401 No\r\n\r\n", b"x")) as sink:
+        heard = hear(key(sink.url()), limits=Limits(total=3))
+        assert (heard.kind, heard.seconds < 1.0) == ("deadline", True)
+
+
 def test_what_came_in_time_is_kept() -> None:
     """A limit that is over takes nothing away of what was read."""
     with Sink(LATE["silence in the middle"][0]) as sink:
@@ -561,6 +582,40 @@ def test_cancelling_hangs_up(script: Script) -> None:
     """Who stops waiting closes the connection."""
     with Sink(script) as sink:
         assert left_while(sink, lambda _, task: task.cancel() and None).status == -1
+
+
+def test_leaving_without_reading_hangs_up() -> None:
+    """The end of the block closes the connection, whether anything was read or not."""
+    with Sink(raw(CHUNKED + chunk(told("a")), LONG)) as sink:
+
+        async def story() -> None:
+            async with Outbound().stream(key(sink.url()), sink.url(), json={}) as incoming:
+                assert incoming.is_events
+            assert await asyncio.to_thread(sink.hung_up.wait, 1)
+
+        asyncio.run(story())
+
+
+def test_hanging_up_ends_a_look_up() -> None:
+    """While the name is still looked up there is no connection, and the wait ends all the same."""
+
+    async def never(_host: str, _port: int) -> list[str]:
+        await asyncio.sleep(LONG)
+        return []
+
+    async def story() -> str:
+        opened = key("https://slow.example/v1")
+        incoming = Outbound(resolver=never).stream(opened, f"{opened.destination}/chat", json={})
+        asyncio.get_running_loop().call_later(0.05, incoming.hang_up)
+        try:
+            async with incoming:
+                return "open"
+        except TransportError as error:
+            return error.kind
+
+    began = time.monotonic()
+    assert asyncio.run(story()) == "reset"
+    assert time.monotonic() - began < 1.0
 
 
 def test_who_hung_up_before_asks_nobody() -> None:
@@ -676,6 +731,25 @@ def test_nothing_keeps_the_secret_when_it_is_over(script: Script) -> None:
     requests = [thing for thing in gc.get_objects() if isinstance(thing, httpx.Request)]
     assert scan(secret, {"requests": repr([r.headers.raw for r in requests]).encode()}) == []
     del error
+
+
+def test_an_answer_that_is_held_on_to_holds_no_secret() -> None:
+    """What stays of an answer when its block was left has neither the key nor the request."""
+    secret = SECRET[:-1] + "Y"  # one that no other test holds on to
+    with Sink(raw(CHUNKED + chunk(KEPT), b"0\r\n\r\n")) as sink:
+
+        async def story() -> Incoming:
+            opened = key(sink.url(), secret)
+            async with Outbound().stream(opened, sink.url(), json={}) as incoming:
+                async for _ in incoming.events():
+                    pass
+            return incoming
+
+        held = asyncio.run(story())
+        gc.collect()
+        keys = [thing for thing in gc.get_objects() if isinstance(thing, OpenedKey)]
+        assert [kept for kept in keys if kept.secret == secret] == []
+        assert held.text(secret) == secret  # it could not take out what it does not know
 
 
 def test_no_log_line_has_the_secret(caplog: pytest.LogCaptureFixture) -> None:
