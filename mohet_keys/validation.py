@@ -101,7 +101,7 @@ class ValidationService:
             known = self._cached(cache, entry)
             if known is not None:
                 return known
-        result = await self._shared(entry, owner)
+        result = await self._shared(entry, owner, _Places(1, 1))
         if cache is not None and result.diagnosis.verdict not in _NOT_ASKED:
             cache[(key_id, result.revision)] = (self._monotonic(), result)
         return result
@@ -125,8 +125,7 @@ class ValidationService:
 
         async def one(entry: KeyEntry) -> CheckResult | None:
             try:
-                async with places.at(entry), places.everywhere:
-                    result = await self._shared(entry, owner)
+                result = await self._shared(entry, owner, places)
             except NotFoundError:
                 return None
             except Exception as error:  # noqa: BLE001  # one check that breaks stops no other
@@ -150,19 +149,21 @@ class ValidationService:
                 return result if self._monotonic() - at < FRESH_FOR else None
         return None
 
-    async def _shared(self, entry: KeyEntry, owner: str) -> CheckResult:
+    async def _shared(self, entry: KeyEntry, owner: str, places: _Places) -> CheckResult:
         """Two who ask about the same key at the same revision and moment share one check."""
         slot = (entry.id, entry.revision, entry.looks_like, owner)
-        return await self._checks.join(slot, lambda: self._run(entry.id, owner))
+        return await self._checks.join(slot, lambda: self._run(entry, owner, places))
 
-    async def _run(self, key_id: str, owner: str) -> CheckResult:
+    async def _run(self, entry: KeyEntry, owner: str, places: _Places) -> CheckResult:
         try:
-            key = await self._in_thread(self._open, key_id, owner)
+            async with places.at(entry), places.everywhere:
+                async with places.opening:
+                    key = await self._in_thread(self._open, entry.id, owner)
+                found = await self._ask(key)
         except LockedError as error:
-            return await self._locked(key_id, owner, str(error))
+            return await self._locked(entry.id, owner, str(error))
         except RefusedError as error:
-            return await self._held(key_id, owner, str(error))
-        found = await self._ask(key)
+            return await self._held(entry.id, owner, str(error))
         result = self._result(key, found)
         del key  # the secret is needed no longer, and recording may take a while
         return await self._record(result, owner)
@@ -265,10 +266,15 @@ class ValidationService:
 
 
 class _Places:
-    """How many may ask at once, in all and at one server."""
+    """How many may ask at once, in all and at one server.
+
+    Keys are opened one by one: who sets out one by one is answered one by one, so that no answer
+    waits until forty-nine others were looked at.
+    """
 
     def __init__(self, cap: int, per_host: int) -> None:
         self.everywhere = asyncio.Semaphore(cap)
+        self.opening = asyncio.Lock()
         self._per_host = per_host
         self._hosts: dict[str, asyncio.Semaphore] = {}
 
