@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
@@ -18,3 +19,11 @@ def now() -> datetime:
 def zone() -> ZoneInfo:
     """The time zone the reader's browser names."""
     return zone_of(st.context.timezone)
+
+
+@dataclass(frozen=True, slots=True)
+class Here:
+    """The moment and the time zone of the reader, asked for once for all cards of a run."""
+
+    now: datetime = field(default_factory=now)
+    zone: ZoneInfo = field(default_factory=zone)

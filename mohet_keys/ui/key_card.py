@@ -8,7 +8,7 @@ from mohet_keys.model import Diagnosis, KeyEntry, Verdict
 from mohet_keys.providers import BY_SLUG
 from mohet_keys.standing import standing, vendor_label
 from mohet_keys.ui import actions, clock
-from mohet_keys.ui.state import ui
+from mohet_keys.ui.state import UiState
 from mohet_keys.ui.text import ago, brief, code, day, duration, escape, literal
 from mohet_keys.ui.verdict_badge import badge, colour
 
@@ -16,15 +16,15 @@ BUSY = ":gray-badge[:material/progress_activity: Checking]"
 CHOICES = ("Edit", "Use in chat", "Delete")
 
 
-def show(entry: KeyEntry) -> None:
+def show(entry: KeyEntry, state: UiState, here: clock.Here) -> None:
     """Draw the card. Its buttons act through callbacks."""
-    said = standing(entry, clock.zone())
-    checking = entry.id in ui().running
+    said = standing(entry, here.zone)
+    checking = entry.id in state.running
     _head(entry, said, checking=checking)
-    st.markdown(_facts(entry))
+    st.markdown(_facts(entry, here))
     if not checking:
         _reason(said)
-    for note in ui().notes.get(entry.id, ()):
+    for note in state.notes.get(entry.id, ()):
         st.caption(f":material/healing: {escape(note)}")
     with st.container(horizontal=True, horizontal_alignment="right", gap="xsmall"):
         if not checking:
@@ -54,8 +54,8 @@ def _head(entry: KeyEntry, said: Diagnosis, *, checking: bool) -> None:
         )
 
 
-def _facts(entry: KeyEntry) -> str:
-    zone = clock.zone()
+def _facts(entry: KeyEntry, here: clock.Here) -> str:
+    zone = here.zone
     hint = code(entry.hint) if entry.hint else _no_hint(entry)
     lines = [
         f":small[:gray[API KEY]]  \n{hint}",
@@ -63,7 +63,7 @@ def _facts(entry: KeyEntry) -> str:
         f":small[:material/calendar_today: Added {day(entry.created_at, zone)}]",
     ]
     if entry.check:
-        at, now = entry.check.checked_at, clock.now()
+        at, now = entry.check.checked_at, here.now
         when = f"{ago(at, now)} ({brief(at, now, zone)})"
         took = entry.check.latency_ms
         answered = f", answered in {duration(took)}" if took is not None else ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64encode
+from functools import cache
 
 _TILE = (
     '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 48 48" width="48" height="48">'
@@ -30,11 +31,13 @@ def _address(svg: str) -> str:
     return "data:image/svg+xml;base64," + b64encode(svg.encode()).decode()
 
 
+@cache
 def icon() -> str:
     """The mark as an SVG text, for the browser's tab."""
     return _TILE.format(glyph=_GLYPHS["key"])
 
 
+@cache
 def tile(glyph: str) -> str:
     """A decorative tile as Markdown: a provider's slug, or `key`."""
     return f"![]({_address(_TILE.format(glyph=_GLYPHS[glyph]))})"

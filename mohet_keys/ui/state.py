@@ -85,9 +85,10 @@ class UiState:
 
 def ui() -> UiState:
     """The visitor's state, made on first use."""
-    if _SLOT not in st.session_state:
-        st.session_state[_SLOT] = UiState()
-    state: UiState = st.session_state[_SLOT]
+    try:
+        state: UiState = st.session_state[_SLOT]
+    except KeyError:
+        state = st.session_state[_SLOT] = UiState()
     return state
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import datetime, timedelta
+from functools import lru_cache
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 _PUNCTUATION = re.compile(r"([!-/:-@\[-`{-~])")
@@ -12,6 +13,7 @@ _JOINER = "\u2060"  # invisible; parts what Streamlit would make a link, an emoj
 _ACTIVE = re.compile(r"(?<=[:@])|(?<=www)|(?<=[<>=-])(?=[<>=-])")
 
 
+@lru_cache(maxsize=1024)
 def literal(text: str) -> str:
     """Markdown that shows `text` bold and to the letter, whatever it contains.
 
@@ -23,6 +25,7 @@ def literal(text: str) -> str:
     return code(text)
 
 
+@lru_cache(maxsize=1024)
 def code(text: str) -> str:
     """Markdown that shows `text` in monospace, to the letter."""
     if not text:
@@ -34,12 +37,14 @@ def code(text: str) -> str:
     return f"{fence}{pad}{text}{pad}{fence}"
 
 
+@lru_cache(maxsize=1024)
 def escape(text: str) -> str:
     """Markdown that shows `text` as running text, without links, images or directives."""
     flat = " ".join(text.split())
     return _PUNCTUATION.sub(r"\\\1", _ACTIVE.sub(_JOINER, flat))
 
 
+@lru_cache(maxsize=1024)
 def zone_of(name: str | None) -> ZoneInfo:
     """The reader's time zone by its IANA name; UTC when the browser names none we know."""
     try:
