@@ -176,6 +176,18 @@ def stop_check(entry_id: str) -> None:
 
 
 @act
+def use_in_chat(entry: KeyEntry) -> None:
+    """Make a key the one for the chat."""
+    select_key(entry)
+
+
+@act
+def ask_delete(entry: KeyEntry) -> None:
+    """Open the dialog that asks before a key is deleted."""
+    ui().deleting = entry.id
+
+
+@act
 def choose(entry: KeyEntry, widget: str) -> None:
     """Do what was chosen in a card's menu."""
     choice = peek(widget)

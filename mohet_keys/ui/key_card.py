@@ -29,6 +29,15 @@ def show(entry: KeyEntry, state: UiState, here: clock.Here) -> None:
     with st.container(horizontal=True, horizontal_alignment="right", gap="xsmall"):
         if not checking:
             _remedies(entry, said)
+        # The menu does not always let the keyboard in, so what it leads to has buttons as well.
+        st.button(
+            "Edit",
+            icon=":material/edit:",
+            type="tertiary",
+            key=f"card.edit:{entry.id}",
+            on_click=actions.open_edit,
+            args=(entry,),
+        )
         _check_button(entry, checking=checking)
 
 

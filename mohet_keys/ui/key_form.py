@@ -38,6 +38,23 @@ def show_edit(entry: KeyEntry, row: Provider) -> None:
         _secret(form, kept if entry.has_secret else _placeholder(row), optional=True)
         endpoint_field(form, row, f"The usual address of {row.label} is {code(row.endpoint)}.")
         _submit(form, "Update Key", actions.save_edit, entry.id)
+    with st.container(horizontal=True, gap="xsmall"):
+        st.button(
+            "Use in chat",
+            icon=":material/chat:",
+            type="tertiary",
+            key=field(form, "use"),
+            on_click=actions.use_in_chat,
+            args=(entry,),
+        )
+        st.button(
+            "Delete",
+            icon=":material/delete:",
+            type="tertiary",
+            key=field(form, "delete"),
+            on_click=actions.ask_delete,
+            args=(entry,),
+        )
 
 
 def _heading(words: str, form: str) -> None:
