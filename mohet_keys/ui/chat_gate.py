@@ -41,7 +41,7 @@ def show(now: Chosen | None) -> None:
 
 def _nothing_selected() -> None:
     st.info("No key is selected. Select one to start.", icon=":material/key:")
-    with st.container(horizontal=True):
+    with st.container(horizontal=True, vertical_alignment="center"):
         _others(None)
         st.page_link(places.API_KEYS.file, label="Manage API Keys", icon=":material/settings:")
 

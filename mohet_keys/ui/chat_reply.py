@@ -29,7 +29,7 @@ _OUTCOMES = {
 # --- over -------------------------------------------------------------------------------------
 
 
-def show(turn: Turn, place: int, *, is_last: bool) -> None:
+def show(turn: Turn, place: int, *, is_last: bool, may_send: bool) -> None:
     """Draw a reply that is over, with what can be done about it. `place` is its number."""
     if turn.reasoning:
         with st.expander("Thought process", type="compact"):
@@ -44,7 +44,7 @@ def show(turn: Turn, place: int, *, is_last: bool) -> None:
         if turn.text:
             _copy(turn, place)
         if is_last:
-            _again(turn)
+            _again(turn, may_send=may_send)
 
 
 def _outcome(ended: Ended) -> None:
@@ -94,12 +94,14 @@ def _copy(turn: Turn, place: int) -> None:
             st.code(turn.text, language=None, wrap_lines=True)
 
 
-def _again(turn: Turn) -> None:
+def _again(turn: Turn, *, may_send: bool) -> None:
+    """Closed while nothing can be sent: it would take the present reply away for nothing."""
     st.button(
         "Send again" if turn.failed else "Regenerate",
         icon=":material/refresh:",
         type="tertiary",
         key="chat.again",
+        disabled=not may_send,
         on_click=chat_actions.again,
     )
 

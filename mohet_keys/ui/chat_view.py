@@ -29,7 +29,7 @@ def show() -> None:
     messages.show()
     for place, turn in enumerate(chat.turns):
         if not chat.is_coming(turn):
-            _turn(chat, turn, place)
+            _turn(chat, turn, place, may_send=may_send)
     coming = st.container()
     if chat.running is None:
         chat_gate.show(now)
@@ -90,12 +90,13 @@ def _begin(chat: Conversation, now: Chosen | None) -> None:
     )
 
 
-def _turn(chat: Conversation, turn: Turn, place: int) -> None:
+def _turn(chat: Conversation, turn: Turn, place: int, *, may_send: bool) -> None:
     with st.chat_message(turn.role):
         if turn.role == "user":
             _message(chat, turn)
         else:
-            chat_reply.show(turn, place, is_last=turn is chat.turns[-1])
+            is_last = turn is chat.turns[-1]
+            chat_reply.show(turn, place, is_last=is_last, may_send=may_send)
 
 
 def _message(chat: Conversation, turn: Turn) -> None:

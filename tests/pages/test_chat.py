@@ -236,6 +236,7 @@ def test_a_deleted_key_is_not_replaced_silently(
     assert at.chat_input[0].disabled
     assert "No key is selected" in words(at)
     assert "Hello" in words(at)
+    assert at.button(key="chat.again").disabled
 
 
 def test_hostile_text_in_a_reply_is_tamed(
