@@ -640,13 +640,18 @@ def crowd(shelf: Shelf, simulator: Simulator, doors: int, each: int) -> list[str
     return [shelf.put("groq", spot) for _ in range(each) for spot in spots]
 
 
-def crowded(shelf: Shelf, doors: int, each: int, **caps: int) -> tuple[int, int]:
-    """How many requests were under way at once, in all and at one host, in the worst moment."""
+def crowded(
+    shelf: Shelf, doors: int, each: int, *, takes: float = 0.3, **caps: int
+) -> tuple[int, int]:
+    """How many requests were under way at once, in all and at one host, in the worst moment.
+
+    Keys set out one by one, so an answer takes longer (in seconds) than many need to set out.
+    """
     with Simulator(doors=doors) as simulator:
         service = checks(shelf)
         ids = crowd(shelf, simulator, doors, each)
         run(service.check_many(ids[:doors], owner=ME))  # the controls without a key are over now
-        simulator.delay = 0.1
+        simulator.delay = takes
         simulator.world.most_at_once = simulator.world.most_at_a_port = 0
         results = run(service.check_many(ids, owner=ME, **caps))
         assert {result.diagnosis.verdict for result in results} == {Verdict.VALID}
@@ -668,8 +673,8 @@ def test_no_more_than_eight_at_a_host(shelf: Shelf) -> None:
 
 def test_the_servers_would_count_more_without_limits(shelf: Shelf) -> None:
     """The twin: without the limits the same keys press in at once, and the counters see it."""
-    assert crowded(shelf, 16, 10, cap=1000, per_host=1000)[0] > 50
-    assert crowded(Shelf(), 2, 30, cap=1000, per_host=1000)[1] > 8
+    assert crowded(shelf, 16, 10, takes=2.0, cap=1000, per_host=1000)[0] > 50
+    assert crowded(Shelf(), 2, 30, takes=1.0, cap=1000, per_host=1000)[1] > 8
 
 
 def test_results_are_told_as_they_come(shelf: Shelf, sim: Simulator) -> None:
