@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[1]
 FLOORS: dict[int, tuple[str, ...]] = {
     7: ("app",),
     6: ("pages",),
-    5: ("cli_input cli_output ui", "cli_chat", "cli", "__main__"),
+    5: ("cli ui", "__main__"),
     4: ("wiring",),
     3: ("discovery doctor_files probes talk", "doctor running service validation", "chat starting"),
     2: (
@@ -400,7 +400,7 @@ SABOTAGE = [
     ("floors", "mohet_keys.errors", "from mohet_keys import model", "not below"),
     ("floors", "mohet_keys.endpoints", "from mohet_keys.pasted import hint", "not below"),
     ("floors", "mohet_keys.cli", "from mohet_keys.__main__ import main", "not below"),
-    ("floors", "mohet_keys.cli_input", "from mohet_keys.ui import text", "not below"),
+    ("floors", "mohet_keys.cli.input", "from mohet_keys.ui import text", "not below"),
     ("floors", "mohet_keys.simulator.app", "from mohet_keys import http", "not below"),
     ("floors", "mohet_keys.ui.shell", "from pages import api_keys", "not below"),
     ("floors", "mohet_keys.ui.shell", "import app", "not below"),

@@ -8,10 +8,10 @@ from streamlit.testing.v1 import AppTest
 from mohet_keys.model import LOCAL_OWNER
 from mohet_keys.wiring import Parts
 from tests.browser.secrets import good
+from tests.cli.test_program import BAD_ENDPOINTS, BAD_SECRETS
 from tests.leaks import scan
 from tests.pages.conftest import OpenPage
 from tests.pages.test_api_keys import fill, save
-from tests.test_cli import BAD_ENDPOINTS, BAD_SECRETS
 
 FORM = "add:openai"
 USUAL = "https://api.openai.com/v1"

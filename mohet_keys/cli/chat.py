@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from mohet_keys.chat import ChatService, Delta, Ended, Message, Note
-from mohet_keys.cli_output import one_line
+from mohet_keys.cli.output import one_line
 from mohet_keys.errors import RefusedError
 from mohet_keys.model import LOCAL_OWNER, KeyEntry, Selection
 from mohet_keys.model_choice import is_model_id, model_in_use

@@ -24,8 +24,8 @@ from typing import Any
 
 import pytest
 
-from mohet_keys import cli_output, wiring
-from mohet_keys.cli import main
+from mohet_keys import wiring
+from mohet_keys.cli import main, output
 from mohet_keys.http import Outbound
 from mohet_keys.model import Verdict
 from mohet_keys.providers import PROVIDERS
@@ -35,7 +35,7 @@ from mohet_keys.ui.verdict_badge import BADGES
 from tests.browser.secrets import behaving, good, revoked
 from tests.leaks import canary, files_below, scan
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 SLUGS = [row.slug for row in PROVIDERS]
 SERVER = {slug: slug for slug in SLUGS} | {"lmstudio": "lmstudio-auth", "ollama": "ollama-cloud"}
 """The simulated server of each provider that looks at keys."""
@@ -619,13 +619,13 @@ def test_what_cannot_be_seen_is_escaped(shell: Shell) -> None:
 def test_joiners_of_scripts_stay() -> None:
     """The joiners that Persian, Hindi and many emoji need are shown as they are."""
     for name in ("می\u200cخواهم", "क्\u200dष", "👩\u200d💻"):
-        assert cli_output.printable(name) == name
+        assert output.printable(name) == name
 
 
 def test_the_words_are_those_of_the_badges() -> None:
     """Terminal and page say the same of each verdict."""
-    assert {verdict: words for verdict, (words, *_) in BADGES.items()} == cli_output.WORDS
-    assert set(cli_output.WORDS) == set(Verdict)
+    assert {verdict: words for verdict, (words, *_) in BADGES.items()} == output.WORDS
+    assert set(output.WORDS) == set(Verdict)
 
 
 # --- checking -----------------------------------------------------------------------------------
@@ -651,7 +651,7 @@ def test_the_status_of_a_check_is_that_of_the_key(
     assert (said.status, [each["verdict"] for each in said.json]) == (status, [verdict])
     said = shell("check", "OpenAI/work")
     assert said.status == status
-    assert said.out.startswith(f"openai/Work: {cli_output.WORDS[Verdict(verdict)]} (")
+    assert said.out.startswith(f"openai/Work: {output.WORDS[Verdict(verdict)]} (")
 
 
 def test_several_keys_are_checked_in_the_order_asked(shell: Shell) -> None:

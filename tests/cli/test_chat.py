@@ -7,8 +7,8 @@ import json
 import pytest
 
 from tests.browser.secrets import behaving, good
+from tests.cli.test_program import Shell, fresh, shell, simulator
 from tests.leaks import scan
-from tests.test_cli import Shell, fresh, shell, simulator
 
 __all__ = ["fresh", "shell", "simulator"]  # the same command line, store and providers
 
