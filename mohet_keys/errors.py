@@ -7,6 +7,7 @@
     ├── LockedError            the stored secret cannot be opened; says why and the way back
     │   └── SealError          one sealed value does not belong where it stands, or was altered
     ├── RefusedError           a rule forbids it; nothing changed
+    │   └── PassphraseError    a file does not open with this passphrase, or was altered
     ├── StoreError             the store cannot be opened or written
     │   └── MasterKeyError     a master key is malformed, or two of them disagree
     └── TransportError         a request got no whole answer; says what kind of failure
@@ -20,7 +21,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import ClassVar, Literal
 
-Field = Literal["name", "secret", "endpoint", "model"]
+Field = Literal["name", "secret", "endpoint", "model", "passphrase"]
 
 
 class MohetError(Exception):
@@ -85,6 +86,12 @@ class RefusedError(MohetError):
     """A rule forbids this; nothing was changed and nothing was sent."""
 
     code = "refused"
+
+
+class PassphraseError(RefusedError):
+    """A file does not open: another passphrase sealed it, or it was altered. It cannot be told."""
+
+    code = "passphrase"
 
 
 class StoreError(MohetError):

@@ -5,6 +5,9 @@ keys. Replacing the master key therefore rewrites a handful of wraps and no secr
 data key may be wrapped under several master keys, and any one of them opens it. Each sealed
 value names its data key, so nothing is ever tried out. Nonces are random, which is safe for
 2^32 seals under one data key (NIST SP 800-38D, 8.3).
+
+What leaves for another machine is sealed under a passphrase instead, which scrypt (RFC 7914)
+makes slow to guess.
 """
 
 from __future__ import annotations
@@ -12,23 +15,57 @@ from __future__ import annotations
 import hmac
 import os
 import secrets
+import struct
+import threading
+import unicodedata
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 
 from mohet_keys import envelope
 from mohet_keys.envelope import NONCE_BYTES, Envelope, Header
-from mohet_keys.errors import LockedError, SealError
+from mohet_keys.errors import LockedError, PassphraseError, SealError
 from mohet_keys.sealed import Label, MasterKey, Masters, Purpose, WrappedKey
 
-__all__ = ["Label", "Vault", "WrappedKey", "master_id", "mint", "rewrap"]
+__all__ = [
+    "Label",
+    "PassphraseSealed",
+    "Stretch",
+    "Vault",
+    "WrappedKey",
+    "master_id",
+    "mint",
+    "open_with_passphrase",
+    "rewrap",
+    "seal_with_passphrase",
+]
 
 DATA_KEY_BYTES = 32
 _WRAP_FORMAT = b"\x01"
 _WAY_BACK = "Restore a backup of the store, or enter the secret again."
+
+SCRYPT_N, SCRYPT_R, SCRYPT_P = 2**17, 8, 1
+"""How a passphrase is stretched today: 128 MiB and about a third of a second for each try."""
+SALT_BYTES = 16
+LEAST_WORK = 2**14 * 8
+"""The least product of n and r that is taken; less would make a file cheap to guess at."""
+MOST_N = 2**20
+MOST_BYTES = 2**30
+"""The most that opening may take: 128 · n · r · p bytes, which bounds the time with the memory."""
+_PASSPHRASE_FORMAT = b"mohet-keys passphrase 1"
+_NOT_OPENED = (
+    "This passphrase does not open the file, or the file was altered. "
+    "Type the passphrase again, or make the file anew."
+)
+_TOO_DEAR = (
+    "The file asks for a passphrase to be stretched in a way that no version of Mohet Keys uses, "
+    "so it stays closed. Make the file anew."
+)
 
 
 class Vault:
@@ -223,3 +260,84 @@ def _unwrap_all(
 
 def _listed(master_ids: Iterable[str]) -> str:
     return " or ".join(sorted(envelope.shown(each) for each in master_ids))
+
+
+# --- under a passphrase -----------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """How a passphrase was made into a key. Public; another key comes of any other values."""
+
+    n: int
+    r: int
+    p: int
+    salt: bytes
+
+    @property
+    def is_bearable(self) -> bool:
+        """Whether it is worth something and can be done without harm to the machine."""
+        n, r, p = self.n, self.r, self.p
+        if min(n, r, p) < 1 or n > MOST_N or n & (n - 1) or not SALT_BYTES <= len(self.salt) <= 64:
+            return False
+        return n * r >= LEAST_WORK and 128 * n * r * p <= MOST_BYTES
+
+
+@dataclass(frozen=True, slots=True)
+class PassphraseSealed:
+    """Bytes sealed under a passphrase: what it takes to open them, but for the passphrase."""
+
+    stretch: Stretch
+    blob: bytes = field(repr=False)
+    """Nonce and ciphertext."""
+
+
+_ONE_AT_A_TIME = threading.Lock()
+"""Held while a passphrase is stretched, so that the memory is taken once however many wait."""
+
+
+def seal_with_passphrase(passphrase: str, plain: bytes, bound_to: bytes) -> PassphraseSealed:
+    """Encrypt under a passphrase, bound to other bytes, which must be there again on opening."""
+    stretch = Stretch(SCRYPT_N, SCRYPT_R, SCRYPT_P, os.urandom(SALT_BYTES))
+    nonce = os.urandom(NONCE_BYTES)
+    cipher = _stretched(passphrase, stretch)
+    sealed = cipher.encrypt(nonce, plain, _passphrase_bound_to(bound_to, stretch))
+    return PassphraseSealed(stretch, nonce + sealed)
+
+
+def open_with_passphrase(passphrase: str, sealed: PassphraseSealed, bound_to: bytes) -> bytes:
+    """What was sealed with this passphrase and bound to these bytes.
+
+    Raises PassphraseError, and nothing else, for another passphrase and for anything altered.
+    """
+    if not sealed.stretch.is_bearable:
+        raise PassphraseError(_TOO_DEAR)
+    plain = _opened(passphrase, sealed, bound_to)
+    if plain is None:
+        raise PassphraseError(_NOT_OPENED)
+    return plain
+
+
+def _opened(passphrase: str, sealed: PassphraseSealed, bound_to: bytes) -> bytes | None:
+    """What is inside, or None: the caller then raises, with no other error in its chain."""
+    nonce, ciphertext = sealed.blob[:NONCE_BYTES], sealed.blob[NONCE_BYTES:]
+    if len(ciphertext) < envelope.TAG_BYTES:
+        return None
+    cipher = _stretched(passphrase, sealed.stretch)
+    try:
+        return cipher.decrypt(nonce, ciphertext, _passphrase_bound_to(bound_to, sealed.stretch))
+    except InvalidTag:
+        return None
+
+
+def _stretched(passphrase: str, stretch: Stretch) -> AESGCM:
+    """The cipher of a passphrase, which is the same however its accents are composed."""
+    typed = unicodedata.normalize("NFC", passphrase).encode("utf-8", "surrogatepass")
+    with _ONE_AT_A_TIME:
+        kdf = Scrypt(salt=stretch.salt, length=32, n=stretch.n, r=stretch.r, p=stretch.p)
+        return AESGCM(kdf.derive(typed))
+
+
+def _passphrase_bound_to(bound_to: bytes, stretch: Stretch) -> bytes:
+    numbers = struct.pack(">QQQ", stretch.n, stretch.r, stretch.p)
+    return envelope.framed(_PASSPHRASE_FORMAT, bound_to, numbers, stretch.salt)
