@@ -29,7 +29,7 @@ from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 
 from mohet_keys import envelope
 from mohet_keys.envelope import NONCE_BYTES, Envelope, Header
-from mohet_keys.errors import LockedError, PassphraseError, SealError
+from mohet_keys.errors import LockedError, PassphraseError, RefusedError, SealError
 from mohet_keys.sealed import Label, MasterKey, Masters, Purpose, WrappedKey
 
 __all__ = [
@@ -66,6 +66,7 @@ _TOO_DEAR = (
     "The file asks for a passphrase to be stretched in a way that no version of Mohet Keys uses, "
     "so it stays closed. Make the file anew."
 )
+_NO_MEMORY = "This machine has not the memory that the passphrase takes just now. Try again later."
 
 
 class Vault:
@@ -297,7 +298,10 @@ _ONE_AT_A_TIME = threading.Lock()
 
 
 def seal_with_passphrase(passphrase: str, plain: bytes, bound_to: bytes) -> PassphraseSealed:
-    """Encrypt under a passphrase, bound to other bytes, which must be there again on opening."""
+    """Encrypt under a passphrase, bound to other bytes, which must be there again on opening.
+
+    Raises RefusedError when there is not the memory for it.
+    """
     stretch = Stretch(SCRYPT_N, SCRYPT_R, SCRYPT_P, os.urandom(SALT_BYTES))
     nonce = os.urandom(NONCE_BYTES)
     cipher = _stretched(passphrase, stretch)
@@ -308,7 +312,8 @@ def seal_with_passphrase(passphrase: str, plain: bytes, bound_to: bytes) -> Pass
 def open_with_passphrase(passphrase: str, sealed: PassphraseSealed, bound_to: bytes) -> bytes:
     """What was sealed with this passphrase and bound to these bytes.
 
-    Raises PassphraseError, and nothing else, for another passphrase and for anything altered.
+    Raises PassphraseError for another passphrase and for anything altered, RefusedError when
+    there is not the memory for it.
     """
     if not sealed.stretch.is_bearable:
         raise PassphraseError(_TOO_DEAR)
@@ -335,7 +340,10 @@ def _stretched(passphrase: str, stretch: Stretch) -> AESGCM:
     typed = unicodedata.normalize("NFC", passphrase).encode("utf-8", "surrogatepass")
     with _ONE_AT_A_TIME:
         kdf = Scrypt(salt=stretch.salt, length=32, n=stretch.n, r=stretch.r, p=stretch.p)
-        return AESGCM(kdf.derive(typed))
+        try:
+            return AESGCM(kdf.derive(typed))
+        except MemoryError:
+            raise RefusedError(_NO_MEMORY) from None
 
 
 def _passphrase_bound_to(bound_to: bytes, stretch: Stretch) -> bytes:
