@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any, Literal
 
 Kind = Literal["json", "html", "stream", "text", "empty"]
@@ -16,6 +17,14 @@ TOLD = 4000
 """Characters of a message that are looked at."""
 QUOTED = 160
 """Characters of a provider's own words that may be quoted."""
+PARTS = 100_000
+"""Values, names, lists and objects that JSON may be made of. OpenRouter's list has about half of
+that. Each takes up to a hundred bytes of memory, so a megabyte of `{},{},…` would take sixty.
+"""
+STREAM = 256 * 1024
+"""Characters of a stream that are looked at for an error."""
+EVENTS = 1000
+"""Events of one that are looked at."""
 _DEEPEST = 5
 """How far a message or a code may be wrapped up."""
 
@@ -96,12 +105,14 @@ def read(body: bytes | str, headers: Mapping[str, str]) -> Said:
     if "text/html" in content_type:
         return Said("html", _title(text), text=text)
     if isinstance(parse(text.partition("\n")[0]), dict):
-        return _stream(text, map(parse, text.split("\n")))
+        return _stream(text, map(parse, text[:STREAM].split("\n")))
     return Said("text", clean(text), text=text)
 
 
 def parse(text: str) -> Any:
-    """JSON, or None for what is none, too deep, or holds absurd numbers."""
+    """JSON, or None for what is none, too deep, too finely cut, or holds absurd numbers."""
+    if len(text) > PARTS and sum(map(text.count, ",:[{")) > PARTS:
+        return None
     try:
         return json.loads(text)
     except (ValueError, RecursionError):
@@ -213,7 +224,7 @@ def metadata_of(data: Any) -> dict[str, Any]:
 
 def _event_payloads(text: str) -> Iterator[Any]:
     """The data of each event; lines that make no sense together are taken one by one."""
-    for block in re.split(r"\r?\n\r?\n", text):
+    for block in re.split(r"\r?\n\r?\n", text[:STREAM]):
         lines = [line[5:].strip() for line in block.split("\n") if line.startswith("data:")]
         whole = parse("\n".join(lines)) if len(lines) > 1 else None
         yield from [whole] if whole is not None else map(parse, lines)
@@ -222,7 +233,7 @@ def _event_payloads(text: str) -> Iterator[Any]:
 def _stream(text: str, payloads: Iterator[Any]) -> Said:
     """A stream: its first error if it has one, else its first payload. `data` is the payload."""
     first: dict[str, Any] | None = None
-    for payload in payloads:
+    for payload in islice(payloads, EVENTS):
         if not isinstance(payload, dict):
             continue
         first = first or payload

@@ -17,6 +17,9 @@ from mohet_keys.model import ChatEvent, Delta, Diagnosis, Note, OpenedKey, Verdi
 from mohet_keys.providers import BY_SLUG
 from mohet_keys.replies import Reader, is_same_model, lines_of, written
 
+MOST_SAID = 1_000_000
+"""Characters of text and thoughts that are taken of one reply: twice the longest that any model
+writes, and little enough for a page to hold."""
 _BREAKS_OFF_SILENTLY = "ollama"
 
 
@@ -104,7 +107,7 @@ class Hearing:
     # --- a stream -------------------------------------------------------------------------------
 
     async def _streamed(self) -> AsyncGenerator[ChatEvent, None]:
-        reader, incoming = self.reader, self._incoming
+        reader, incoming, left = self.reader, self._incoming, MOST_SAID
         text, thought = incoming.scrubber(), incoming.scrubber()
         try:
             async with aclosing(incoming.events()) as events:
@@ -118,7 +121,11 @@ class Hearing:
                     if said or mused:
                         self._has_said = True
                         yield Delta(said, mused)
+                        left -= len(said) + len(mused)
                     if reader.is_over:
+                        break
+                    if left < 0:
+                        self._broke(TransportError("too_large"))
                         break
         except TransportError as error:
             self._broke(error)

@@ -25,7 +25,7 @@ from mohet_keys.providers import BY_SLUG, Provider, owner_of_host
 MOST_REQUESTS = 9
 """Requests of one check at most: three lists of LM Studio and six other forms of the address."""
 _FLEETING = frozenset({408, 425, 429})
-CATALOGUE_BYTES = 3 * 1024 * 1024
+CATALOGUE_BYTES = 2 * 1024 * 1024
 """The most read of a list of models alone; OpenRouter's has about a megabyte."""
 EMPTY_CHAT: dict[str, object] = {}
 
@@ -167,8 +167,10 @@ class Prober:
 
     async def _with_list(self, found: Found, url: str) -> Found:
         """Add the models; a list that fails changes nothing about the verdict."""
-        listed = self._read(url, await self._ask("GET", url, most=CATALOGUE_BYTES))
-        return replace(found, models=listed.models)
+        answer = await self._ask("GET", url, most=CATALOGUE_BYTES)
+        if not isinstance(answer, Answer) or answer.status != 200:
+            return found
+        return replace(found, models=recommend.models(self._key.provider, answer.body))
 
     async def _needs_key(self, found: Found, url: str) -> Found:
         """Say of a local server that it needs no key, when it answers without one just as well."""

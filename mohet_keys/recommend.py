@@ -7,6 +7,7 @@ can chat, which is loaded, free, or about to be shut down.
 from __future__ import annotations
 
 import re
+from codecs import BOM_UTF8
 from collections.abc import Callable, Iterable
 from datetime import date, timedelta
 from typing import Any
@@ -48,7 +49,9 @@ _TIERS = ("terra", "sol", "luna", "astra")
 
 def models(provider: str, body: bytes | str) -> tuple[ModelInfo, ...]:
     """Every model of a list answer, at most `MOST`, each id once; empty when it is no list."""
-    text = body.decode("utf-8", "replace") if isinstance(body, bytes) else body
+    # Ids are plain ASCII, so nothing is lost, and no emoji in a description makes each of three
+    # million characters take four bytes.
+    text = body.removeprefix(BOM_UTF8).decode("latin-1") if isinstance(body, bytes) else body
     data = parse(text)
     if isinstance(data, dict):
         lists = (data.get(name) for name in ("data", "models"))

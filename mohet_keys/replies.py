@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any, NamedTuple
 
 from mohet_keys.answers import TOLD, Said, codes_of, failure_of, is_error, message_of, parse
@@ -19,6 +20,9 @@ _PIECES = 1000
 _DEEPEST = 4
 _LENGTH = frozenset({"length", "model_length", "max_tokens", "max_output_tokens"})
 _NO_REASON = frozenset({"", "null", "none"})
+_LINES = 20_000
+"""Lines of data of a whole body that are looked at: a piece of a reply takes some fifty bytes."""
+_DATA = re.compile(r"(?<![^\r\n])data:([^\r\n]*)")
 _SNAPSHOT = re.compile(r"-\d{4}(-?\d{2}(-?\d{2})?)?|:\d+|:latest")
 """What a server adds to the name of a model that is still the same."""
 
@@ -218,9 +222,8 @@ def is_same_model(asked: str, answered: str) -> bool:
 
 def lines_of(body: str) -> Iterator[str]:
     """The data of each event in a whole body, for a stream that came under another name."""
-    for line in body.splitlines():
-        if line.startswith("data:"):
-            yield line[5:].strip()
+    for line in islice(_DATA.finditer(body), _LINES):
+        yield line[1].strip()
 
 
 def written(payload: Any) -> str:

@@ -11,7 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mohet_keys.answers import (
+    EVENTS,
     LONGEST,
+    PARTS,
     QUOTED,
     clean,
     codes_of,
@@ -321,7 +323,7 @@ def test_a_quotation_is_one_short_printable_line(text: str) -> None:
 # --- limits -----------------------------------------------------------------------------------
 
 
-def test_only_so_much_of_a_body_is_looked_at() -> None:
+def test_t29_only_so_much_of_a_body_is_looked_at() -> None:
     """Ten megabytes cost little, and the rest of them is not there."""
     began = time.monotonic()
     said = read(b"x" * (5 * LONGEST), {})
@@ -330,6 +332,26 @@ def test_only_so_much_of_a_body_is_looked_at() -> None:
 
 
 @pytest.mark.parametrize("text", ["[" * 100_000, "9" * 10_000, "{", "", "nul", '{"a":1}x'])
-def test_what_is_no_sensible_json_is_none(text: str) -> None:
+def test_t29_what_is_no_sensible_json_is_none(text: str) -> None:
     """Too deep, too long a number, cut off: None, and nothing is raised."""
     assert parse(text) is None
+
+
+@pytest.mark.parametrize("item", ["{}", "[]", '{"a":1}', "1.5", '"x"'])
+def test_t29_too_finely_cut_json_is_none(item: str) -> None:
+    """JSON that would take a hundred times its size in memory is not parsed; just below it is."""
+    room = PARTS // (1 + item.count("{") + item.count(":") + item.count("["))
+    assert len(parse(f"[{','.join([item] * (room - 1))}]")) == room - 1
+    assert parse(f"[{','.join([item] * (room + 1))}]") is None
+
+
+@pytest.mark.parametrize("end", ["\n", "\n\n", "\r\n\r\n"])
+def test_an_error_in_a_stream_is_looked_for_in_its_beginning(end: str) -> None:
+    """So many events are looked at, and no more; a body of blank lines costs nothing."""
+    events = ['{"x": 1}'] * (EVENTS - 1)
+    late = '{"error": {"message": "It broke."}}'
+    found, missed = (end.join(f"data: {event}" for event in [*events, *more, late])
+                     for more in ([], ["{}"]))  # fmt: skip
+    assert read(found, {}).message == "It broke."
+    assert read(missed, {}).message == ""
+    assert read("data: {}" + "\n" * 10**6 + f"data: {late}", {}).message == ""

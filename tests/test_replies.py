@@ -335,7 +335,7 @@ NONSENSE = [
 
 @pytest.mark.parametrize("data", NONSENSE)
 @pytest.mark.parametrize("name", ["message", "error", ""])
-def test_nonsense_is_read_over(data: str, name: str) -> None:
+def test_t29_nonsense_is_read_over(data: str, name: str) -> None:
     """Nothing that a server can write raises, nor does it become text."""
     reader = Reader()
     assert reader.feed(data, name) == ("", "")
@@ -357,7 +357,7 @@ JSON = st.recursive(
 
 
 @given(events=st.lists(JSON.map(json.dumps) | st.text(max_size=40), max_size=6))
-def test_no_events_at_all_break_the_reader(events: list[str]) -> None:
+def test_t29_no_events_at_all_break_the_reader(events: list[str]) -> None:
     """For all events: text comes out that can be shown, and nothing raises."""
     text, thought, reader = read(*events)
     (text + thought + reader.model).encode()
@@ -374,3 +374,18 @@ def test_a_stream_under_another_name_is_read() -> None:
     body = f": ping\n\ndata: {said('Hi')}\n\ndata:{event({}, 'stop')}\r\n\r\ndata: [DONE]\n\n"
     text, _, reader = read(*lines_of(body))
     assert (text, reader.is_complete) == ("Hi", True)
+
+
+@pytest.mark.parametrize("odd", ["\u2028", "\u2029", "\x85", "\x0b", "\x1c"])
+def test_only_the_ends_of_lines_end_lines(odd: str) -> None:
+    """What JSON may hold as it is, and Python calls an end of a line, cuts no event in two."""
+    body = f'data: {{"choices": [{{"delta": {{"content": "a{odd}b"}}}}]}}\r\rdata: [DONE]'
+    lines = list(lines_of(body))
+    assert (len(lines), lines[1]) == (2, "[DONE]")
+    assert f"a{odd}b" in lines[0]
+
+
+def test_t27_an_endless_body_has_so_many_lines() -> None:
+    """Of a million lines of data a part is read, and none is split off before it is needed."""
+    assert sum(1 for _ in lines_of("data:\n" * 200_000)) == 20_000
+    assert list(lines_of("xdata: a\n data: b\ndata: c")) == ["c"]
