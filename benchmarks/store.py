@@ -75,8 +75,7 @@ def seed(where: Settings, count: int, place: Place, *, checked: bool = True) -> 
 def _vault(where: Settings) -> Vault:
     parts = wiring.build(where)  # makes tables, master key and data keys
     masters = masterkey.load(where, store_is_empty=False)
-    stored = parts.repository.data_keys()
-    active = parts.repository.active_data_key() or ""
+    stored, active = parts.repository.keyring.read()
     parts.close()
     return Vault(masters, stored, active)
 

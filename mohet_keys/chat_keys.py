@@ -11,7 +11,7 @@ from typing import Protocol
 
 from mohet_keys.case import KEY_WORKS, NO_KEY_NEEDED, label_of
 from mohet_keys.errors import LockedError, MohetError, NotFoundError, RefusedError
-from mohet_keys.model import CheckResult, Diagnosis, KeyEntry, OpenedKey, Verdict
+from mohet_keys.model import Action, CheckResult, Diagnosis, KeyEntry, OpenedKey, Verdict
 from mohet_keys.standing import may_send, standing
 
 _ABOUT_THE_MODEL = frozenset({"model not allowed", "not in the plan", "model cannot run"})
@@ -25,8 +25,14 @@ class KeySource(Protocol):
     def entry(self, key_id: str, *, owner: str) -> KeyEntry:
         """One key. Raises NotFoundError."""
 
-    def open(self, key_id: str, *, owner: str) -> OpenedKey:
-        """The key for one message. Raises LockedError, NotFoundError, RefusedError."""
+    def open(self, key_id: str, *, owner: str, why: Action) -> OpenedKey:
+        """The key for one message, which is on record then.
+
+        Raises LockedError, NotFoundError, RefusedError, StoreError.
+        """
+
+    def finish(self, use: int, result: str, *, detail: str = "") -> None:
+        """Record how a message went."""
 
     def record(self, result: CheckResult, *, owner: str) -> CheckResult:
         """Keep a result, and give it back with what was proven before."""
@@ -86,6 +92,13 @@ class ChatKey:
         except Exception as error:  # noqa: BLE001  # the reply has to end all the same
             _log.error("What a chat brought out was not kept: %s.", type(error).__name__)
 
+    async def finish(self, use: int, result: str, detail: str) -> None:
+        """Record how the message went. Raises nothing, for the same reason."""
+        try:
+            await asyncio.to_thread(self._keys.finish, use, result, detail=detail)
+        except Exception as error:  # noqa: BLE001  # the reply has to end all the same
+            _log.error("How a chat ended was not recorded: %s.", type(error).__name__)
+
     # --- on a thread ----------------------------------------------------------------------------
 
     def _take(self) -> Taken:
@@ -94,7 +107,7 @@ class ChatKey:
             entry = self._keys.entry(self.id, owner=self._owner)
             if not may_send(entry):
                 return Taken(entry, None, standing(entry))
-            return Taken(entry, self._keys.open(self.id, owner=self._owner))
+            return Taken(entry, self._keys.open(self.id, owner=self._owner, why="chat"))
         except NotFoundError:
             return Taken()
         except RefusedError as error:

@@ -93,6 +93,74 @@ class CheckResult:
     models: tuple[str, ...] = ()
     recommended_model: str | None = None
     proven: Proven | None = None
+    use: int = 0
+    """The record of the use it comes of; 0 where none was made. Not kept with the check."""
+
+
+Action = Literal[
+    "add",
+    "rename",
+    "edit",
+    "move",
+    "release",
+    "replace",
+    "undo",
+    "delete",
+    "check",
+    "try",
+    "chat",
+    "reveal",
+    "export",
+    "use",
+    "rotate",
+    "retire",
+    "reseal",
+    "backup",
+    "restore",
+]
+"""What can happen to a key, or to all of them. Stored, so a word is never changed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Doing:
+    """Something done to a key, on its way into the record. Its texts hold no secret.
+
+    `result` is empty for what only begins; how it ends is told later.
+    """
+
+    action: Action
+    actor: str
+    owner: str
+    at: datetime
+    key_id: str | None = None
+    key_name: str = ""
+    provider: str = ""
+    host: str = ""
+    """The host that the secret may go to."""
+    result: str = "done"
+    detail: str = ""
+    request_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Activity:
+    """Something that was done, as it stands in the record."""
+
+    id: int
+    at: datetime
+    actor: str
+    owner: str
+    action: str
+    key_id: str | None
+    key_name: str
+    provider: str
+    host: str
+    result: str
+    """Empty when it began and never told how it ended."""
+    detail: str
+    request_id: str
+    fingerprint: str | None = None
+    """A keyed mark of the secret, to tell which secret of a key it was; never a part of it."""
 
 
 class NewKey(BaseModel):
@@ -142,6 +210,8 @@ class KeyEntry:
     allow_http: bool = False
     selected: bool = False
     check: CheckResult | None = None
+    undo_until: datetime | None = None
+    """Until when the secret it had before can be brought back; None when there is none."""
     locked: str | None = None
     """Why the secret cannot be opened now; None when it can."""
 
@@ -157,6 +227,8 @@ class OpenedKey:
     revision: int
     secret: str | None = field(repr=False)
     allow_http: bool = False
+    use: int = 0
+    """The record of this use, for its outcome; 0 for a key that is not saved."""
 
 
 @dataclass(frozen=True, slots=True)

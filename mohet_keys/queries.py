@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from functools import lru_cache
 from typing import Any, Literal
 
@@ -11,7 +12,7 @@ from sqlalchemy import FromClause, Select, and_, false, func, or_, select
 from mohet_keys import pasted
 from mohet_keys.model import Verdict
 from mohet_keys.rows import CHECK_PREFIX, is_storable, storable
-from mohet_keys.tables import CHECK, DATA_KEY, KEY, MODEL_CHOICE, SELECTION, WRAP
+from mohet_keys.tables import CHECK, DATA_KEY, FORMER, KEY, MODEL_CHOICE, SELECTION, WRAP
 
 Sort = Literal["newest", "oldest", "name", "status"]
 
@@ -44,15 +45,17 @@ KEPT = 256
 
 
 def listed(owner: str, source: FromClause = KEY) -> Select[Any]:
-    """The owner's keys, each with its check (of its present revision) and whether it is chosen.
+    """The owner's keys, each with its check (of its present revision), whether it is chosen and
+    whether its former secret can be brought back.
 
     `source` is the table of keys, perhaps joined to what narrows it.
     """
     checked = and_(CHECK.c.key_id == KEY.c.id, CHECK.c.revision == KEY.c.revision)
     chosen = and_(SELECTION.c.key_id == KEY.c.id, SELECTION.c.owner == owner)
+    beside = source.outerjoin(CHECK, checked).outerjoin(SELECTION, chosen)
     return (
-        select(*_LISTED, *_CHECKED, SELECTION.c.owner.label("chosen_by"))
-        .select_from(source.outerjoin(CHECK, checked).outerjoin(SELECTION, chosen))
+        select(*_LISTED, *_CHECKED, SELECTION.c.owner.label("chosen_by"), FORMER.c.undo_until)
+        .select_from(beside.outerjoin(FORMER, FORMER.c.key_id == KEY.c.id))
         .where(KEY.c.owner == owner)
     )
 
@@ -67,6 +70,13 @@ def mine(owner: str, key_id: str) -> Select[Any]:
 def sealed_of(owner: str, key_id: str) -> Select[Any]:
     """The same with the sealed bytes: the one statement that reads them."""
     return mine(owner, key_id).add_columns(KEY.c.sealed)
+
+
+def former_of(owner: str, key_id: str, now: datetime) -> Select[Any]:
+    """The secret that a key had before, sealed as it was, while it can be brought back."""
+    asked = select(FORMER.c.revision, FORMER.c.sealed).join(KEY, KEY.c.id == FORMER.c.key_id)
+    mine_ = (KEY.c.owner == owner, KEY.c.id == key_id if is_storable(key_id) else false())
+    return asked.where(*mine_, FORMER.c.undo_until > now)
 
 
 @lru_cache(maxsize=KEPT)

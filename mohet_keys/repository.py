@@ -7,21 +7,26 @@ StoreError, which holds no value of a statement.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Select, delete, func, insert, select, update
+from sqlalchemy import Connection, Insert, Select, delete, func, insert, literal, select, update
 
+from mohet_keys import journal, keyring
 from mohet_keys.database import ClashError, Database
 from mohet_keys.errors import ConflictError, InputError, MohetError, NotFoundError
+from mohet_keys.journal import Journal
+from mohet_keys.keyring import Keyring, OutdatedSealError
+from mohet_keys.leases import Leases
 from mohet_keys.migrations import migrate
-from mohet_keys.model import CheckResult, KeyEntry, Selection, Verdict
+from mohet_keys.model import CheckResult, Doing, KeyEntry, Selection, Verdict
 from mohet_keys.providers import BY_SLUG
 from mohet_keys.queries import (
     RANKS,
     Sort,
     counted,
     filtered,
+    former_of,
     listed,
     mine,
     named,
@@ -30,7 +35,6 @@ from mohet_keys.queries import (
     sealed_of,
     selected,
     twin_of,
-    wraps,
 )
 from mohet_keys.rows import (
     UNSET,
@@ -42,11 +46,18 @@ from mohet_keys.rows import (
     is_storable,
     with_proof,
 )
-from mohet_keys.sealed import WrappedKey
-from mohet_keys.tables import CHECK, DATA_KEY, KEY, MODEL_CHOICE, SELECTION, WRAP
+from mohet_keys.tables import CHECK, DATA_KEY, FORMER, KEY, MODEL_CHOICE, SELECTION, Moment
 
 __all__ = ["UNSET", "NewRow", "Repository", "RowChanges", "SealedRow", "Sort"]
 
+_OF_A_KEY = (
+    CHECK.c.key_id,
+    SELECTION.c.key_id,
+    MODEL_CHOICE.c.key_id,
+    FORMER.c.key_id,
+    KEY.c.id,
+)
+"""All that goes when a key is deleted, the key itself last."""
 _AT_ONCE = 500
 """Ids in one statement; older SQLite takes 999 values."""
 
@@ -56,6 +67,9 @@ class Repository:
 
     def __init__(self, url: str) -> None:
         self._database = Database(url)
+        self.journal = Journal(self._database)
+        self.keyring = Keyring(self._database)
+        self.leases = Leases(self._database)
         try:
             migrate(self._database)
             self._database.wipe()  # what a process that was killed could not
@@ -141,24 +155,48 @@ class Repository:
         with self._database.reading() as connection:
             return _first(connection, twin_of(owner, fingerprint))
 
+    def former(self, key_id: str, owner: str, now: datetime) -> tuple[int, bytes] | None:
+        """Revision and sealed bytes of the secret a key had before; None when it is past."""
+        with self._database.reading() as connection:
+            row = connection.execute(former_of(owner, key_id, now)).first()
+        return None if row is None else (row.revision, row.sealed)
+
     # --- writing ----------------------------------------------------------------------------
 
-    def insert(self, row: NewRow, *, by: str) -> KeyEntry:
-        """Write a new key. Raises InputError when its name or its secret is taken."""
+    def insert(self, row: NewRow, *, by: str, doing: Doing | None = None) -> KeyEntry:
+        """Write a new key. Raises InputError when its name or its secret is taken.
+
+        Raises OutdatedSealError when its data key does not seal any more.
+        """
         given = row.given()
         stamped = {**given, "version": 1, "updated_at": row.created_at, "updated_by": by}
         stamped["rank"] = RANKS[Verdict.UNCHECKED]
         try:
             with self._database.writing() as connection:
+                _sealed_as_now(connection, given)
                 connection.execute(insert(KEY).values(stamped))
+                _told(connection, doing)
                 return _one(connection, row.owner, row.id)
         except ClashError as clash:
             raise self._taken(row.owner, row.id, given, clash) from None
 
     def update(
-        self, key_id: str, owner: str, *, version: int, changes: RowChanges, by: str, at: datetime
+        self,
+        key_id: str,
+        owner: str,
+        *,
+        version: int,
+        changes: RowChanges,
+        by: str,
+        at: datetime,
+        doing: Doing | None = None,
+        undo_until: datetime | None = None,
     ) -> KeyEntry:
-        """Change the version that was seen. Raises ConflictError, NotFoundError, InputError."""
+        """Change the version that was seen. Raises ConflictError, NotFoundError, InputError.
+
+        A new secret takes the former one away for good, unless `undo_until` says until when the
+        one it replaces may come back. Raises OutdatedSealError like `insert`.
+        """
         given = changes.given()
         stamped = {**given, "version": version + 1, "updated_at": at, "updated_by": by}
         if "revision" in given:
@@ -166,25 +204,44 @@ class Repository:
         seen = (KEY.c.id == key_id, KEY.c.owner == owner, KEY.c.version == version)
         try:
             with self._database.writing() as connection:
-                _one(connection, owner, key_id)
-                written = connection.execute(update(KEY).where(*seen).values(stamped)).rowcount
+                before = _one(connection, owner, key_id)
+                if before.version != version:
+                    raise ConflictError(before.name, before.updated_by, before.updated_at)
+                _sealed_as_now(connection, given)
+                if "sealed" in given:
+                    connection.execute(delete(FORMER).where(FORMER.c.key_id == key_id))
+                if undo_until is not None:
+                    connection.execute(_keep_former(key_id, undo_until))
+                connection.execute(update(KEY).where(*seen).values(stamped))
+                _told(connection, doing)
                 after = _one(connection, owner, key_id)
-                if not written:
-                    raise ConflictError(after.name, after.updated_by, after.updated_at)
         except ClashError as clash:
             raise self._taken(owner, key_id, given, clash) from None
         if "sealed" in given:
             self._database.wipe()
         return after
 
-    def delete(self, key_id: str, owner: str) -> KeyEntry:
+    def delete(self, key_id: str, owner: str, *, doing: Doing | None = None) -> KeyEntry:
         """Remove a key, its check and the selections of it, for good. Returns what it was."""
         with self._database.writing() as connection:
             before = _one(connection, owner, key_id)
-            for column in (CHECK.c.key_id, SELECTION.c.key_id, MODEL_CHOICE.c.key_id, KEY.c.id):
+            if doing is not None:
+                journal.write(connection, journal.about(doing, before))
+            for column in _OF_A_KEY:
                 connection.execute(delete(column.table).where(column == key_id))
         self._database.wipe()
         return before
+
+    def forget_former(self, now: datetime) -> int:
+        """Delete for good the replaced secrets that cannot come back any more. Returns how many."""
+        past = FORMER.c.undo_until <= now
+        with self._database.reading() as connection:
+            if connection.execute(select(FORMER.c.key_id).where(past).limit(1)).first() is None:
+                return 0
+        with self._database.writing() as connection:
+            gone = connection.execute(delete(FORMER).where(past)).rowcount
+        self._database.wipe()
+        return gone
 
     def save_check(self, result: CheckResult, owner: str) -> CheckResult:
         """Keep a check's result beside what was proven before. Returns both as kept.
@@ -247,31 +304,6 @@ class Repository:
             return InputError("secret", told)
         return clash
 
-    # --- data keys ---------------------------------------------------------------------------
-
-    def data_keys(self) -> list[WrappedKey]:
-        """Every data key under every master key it is wrapped with."""
-        with self._database.reading() as connection:
-            return _wraps(connection)
-
-    def active_data_key(self) -> str | None:
-        """Id of the data key that seals now."""
-        asked = select(DATA_KEY.c.id).where(DATA_KEY.c.active, DATA_KEY.c.purpose == "seal")
-        with self._database.reading() as connection:
-            return connection.execute(asked).scalar()
-
-    def add_data_keys(self, wraps: Sequence[WrappedKey], *, active: str) -> list[WrappedKey]:
-        """Write the first data keys. When another process was first, its keys stay.
-
-        Returns the wraps that are stored now.
-        """
-        now = datetime.now(UTC)
-        with self._database.writing() as connection:
-            if connection.execute(select(DATA_KEY.c.id).limit(1)).first() is None:
-                for wrap in wraps:
-                    _add_wrap(connection, wrap, active=wrap.data_key_id == active, now=now)
-            return _wraps(connection)
-
 
 def _first(connection: Connection, asked: Select[Any]) -> KeyEntry | None:
     row = connection.execute(asked).mappings().first()
@@ -288,7 +320,29 @@ def _one(connection: Connection, owner: str, key_id: str) -> KeyEntry:
     return _found(_first(connection, mine(owner, key_id)))
 
 
+def _told(connection: Connection, doing: Doing | None) -> None:
+    if doing is not None:
+        journal.write(connection, doing)
+
+
+def _sealed_as_now(connection: Connection, given: dict[str, Any]) -> None:
+    """Refuse what another data key sealed than the one that seals now."""
+    now = keyring.active(connection) if "sealed" in given else None
+    if now is not None and given["data_key_id"] != now:
+        raise OutdatedSealError("The keys that seal were just replaced. Try again.")
+
+
+def _keep_former(key_id: str, until: datetime) -> Insert:
+    """Put by the secret that a key has now, as it is."""
+    names = ("key_id", "revision", "sealed", "data_key_id", "undo_until")
+    now = (KEY.c.id, KEY.c.revision, KEY.c.sealed, KEY.c.data_key_id, literal(until, Moment))
+    return insert(FORMER).from_select(names, select(*now).where(KEY.c.id == key_id))
+
+
 def _checked(connection: Connection, result: CheckResult, owner: str) -> CheckResult:
+    if result.use:
+        said = result.diagnosis
+        journal.close(connection, result.use, said.verdict, result.checked_at, said.reason)
     entry = _first(connection, mine(owner, result.key_id))
     if entry is None or entry.revision != result.revision:
         return result
@@ -315,14 +369,3 @@ def _put(connection: Connection, key: Sequence[Any], values: dict[str, Any]) -> 
 def _label(entry: KeyEntry) -> str:
     provider = BY_SLUG.get(entry.provider)
     return provider.label if provider else entry.provider
-
-
-def _wraps(connection: Connection) -> list[WrappedKey]:
-    return [WrappedKey(*row) for row in connection.execute(wraps())]
-
-
-def _add_wrap(connection: Connection, wrap: WrappedKey, *, active: bool, now: datetime) -> None:
-    key = {"id": wrap.data_key_id, "purpose": wrap.purpose, "active": active, "created_at": now}
-    connection.execute(insert(DATA_KEY).values(key))
-    values = {"data_key_id": wrap.data_key_id, "master_id": wrap.master_id, "blob": wrap.blob}
-    connection.execute(insert(WRAP).values(values))

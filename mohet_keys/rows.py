@@ -99,7 +99,7 @@ _MEASURED = ("key_id", "revision", "checked_at", "http_status", "latency_ms", "r
 
 
 def entry_of(row: Mapping[Any, Any]) -> KeyEntry:
-    """A key from its columns, those of its check and `chosen_by`."""
+    """A key from its columns, those of its check, `chosen_by` and `undo_until`."""
     return KeyEntry(
         **{name: row[name] for name in _ENTRY_COLUMNS},
         selected=row["chosen_by"] is not None,

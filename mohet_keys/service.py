@@ -2,21 +2,26 @@
 
 Every verb takes the owner it acts for and decides from the store. What comes out is a `KeyEntry`,
 which never has the secret; `open` alone gives it out, for one request, to validation and chat.
+What is done is recorded with it, and a use before it happens: one that cannot be recorded is none.
 """
 
 from __future__ import annotations
 
+import secrets
 import uuid
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TypeVar
+from typing import Any
 
 from mohet_keys import endpoints, pasted
-from mohet_keys.errors import ConflictError, InputError, LockedError, RefusedError
+from mohet_keys.errors import ConflictError, InputError, LockedError, RefusedError, SealError
+from mohet_keys.journal import about, host_of
+from mohet_keys.keyring import OutdatedSealError
 from mohet_keys.model import (
+    Action,
     CheckResult,
-    Diagnosis,
+    Doing,
     KeyChanges,
     KeyEntry,
     NewKey,
@@ -26,41 +31,24 @@ from mohet_keys.model import (
 from mohet_keys.model_choice import is_model_id
 from mohet_keys.providers import BY_SLUG, sign_of
 from mohet_keys.repository import NewRow, Repository, RowChanges, SealedRow, Sort
+from mohet_keys.safe import Safe
+from mohet_keys.saving import (
+    Draft,
+    Page,
+    Prepared,
+    Saved,
+    changed_entry,
+    changes_of,
+    row_of,
+    what_changed,
+)
 from mohet_keys.sealed import Label
 from mohet_keys.standing import held_diagnosis, standing, vendor_label
 from mohet_keys.typed import Typed, provider_row, read_changes, read_new, require_no_secret
-from mohet_keys.vault import Vault
 
-T = TypeVar("T")
+__all__ = ["Draft", "KeyService", "Page", "Prepared", "Saved"]
 
 _IMMOVABLE = "This key cannot be moved. Add it at its own provider instead."
-
-
-@dataclass(frozen=True, slots=True)
-class Saved:
-    """A key that was saved, with a sentence for each thing that was mended on the way in."""
-
-    entry: KeyEntry
-    notes: tuple[str, ...] = ()
-    changed: bool = True
-    recheck: bool = True
-    """Whether the secret or its destination is new, so that an earlier check says nothing."""
-
-
-@dataclass(frozen=True, slots=True)
-class Page:
-    """One page of keys and how many there are in all."""
-
-    entries: tuple[KeyEntry, ...]
-    total: int
-
-
-@dataclass(frozen=True, slots=True)
-class Draft:
-    """A key that is not saved. `held` says why it must not be sent, where that is so."""
-
-    key: OpenedKey
-    held: Diagnosis | None = None
 
 
 def _now() -> datetime:
@@ -68,24 +56,24 @@ def _now() -> datetime:
 
 
 class KeyService:
-    """The saved keys of everybody, opened only through `vault`.
+    """The saved keys of everybody, opened only through `safe`.
 
-    `vault` is None, or says why in `locked`, when the present master key opens nothing: then
-    listing, renaming, selecting and deleting still work, saving a secret and using one do not.
+    When the present master key opens nothing, listing, renaming, selecting and deleting still
+    work; saving a secret and using one do not.
     """
 
     def __init__(
         self,
         repository: Repository,
-        vault: Vault | None,
+        safe: Safe,
         *,
-        locked: str | None = None,
         clock: Callable[[], datetime] = _now,
+        allow_reveal: bool = False,
     ) -> None:
         self._repository = repository
-        self._vault = vault
-        self._locked = locked
+        self._safe = safe
         self._clock = clock
+        self.allow_reveal = allow_reveal
 
     # --- reading ---------------------------------------------------------------------------
 
@@ -139,45 +127,76 @@ class KeyService:
 
     @property
     def locked(self) -> str | None:
-        """Why no key can be opened now; None when they can."""
-        return self._locked
+        """Why no key can be opened now; None when they can. Looked at anew while it is so."""
+        if self._safe.locked:
+            self._safe.refresh()
+        return self._safe.locked
 
     def _shown(self, entry: KeyEntry) -> KeyEntry:
-        return replace(entry, locked=self._locked) if self._locked else entry
+        locked = self._safe.locked
+        return replace(entry, locked=locked) if locked else entry
 
     # --- writing ---------------------------------------------------------------------------
 
     def add(self, new: NewKey, *, owner: str) -> Saved:
         """Save a key. Raises InputError for what was typed, LockedError, StoreError."""
         row = provider_row(new.provider)
-        vault = self._open_vault()
+        self._safe.require()
         typed = read_new(new)
-        print_ = self._unused_fingerprint(vault, typed.secret, owner)
+        print_ = self._unused_fingerprint(typed.secret, owner)
         key_id = str(uuid.uuid4())
         label = Label(key_id, row.slug, typed.endpoint, 1, typed.allow_http)
-        blob = vault.seal(label, typed.secret)
-        held = pasted.looks_like(typed.secret, row, typed.endpoint)
-        entry = self._repository.insert(
-            NewRow(
-                id=key_id,
-                owner=owner,
-                provider=row.slug,
-                name=typed.name,
-                name_key=pasted.name_key(typed.name),
-                endpoint=typed.endpoint,
-                hint=pasted.hint(typed.secret),
-                has_secret=bool(typed.secret),
-                sealed=blob,
-                fingerprint=print_,
-                data_key_id=vault.data_key_of(blob),
-                revision=1,
-                looks_like=held.slug if held else None,
-                allow_http=typed.allow_http,
-                created_at=self._clock(),
-            ),
-            by=owner,
+
+        def write(blob: bytes, data_key_id: str) -> KeyEntry:
+            return self._insert(
+                row_of(label, typed, owner, self._clock(), print_, blob, data_key_id)
+            )
+
+        return Saved(self._safe.sealing(label, typed.secret, write), typed.notes)
+
+    def prepare(self, new: NewKey, *, owner: str) -> Prepared:
+        """A key as `add` would save it. Nothing is written. Raises InputError, LockedError."""
+        row = provider_row(new.provider)
+        self._safe.require()
+        typed = read_new(new)
+        print_ = self._fingerprint(typed.secret)
+        twin = self._repository.twin(owner, print_) if print_ else None
+        label = Label(str(uuid.uuid4()), row.slug, typed.endpoint, 1, typed.allow_http)
+        made = self._safe.sealing(
+            label,
+            typed.secret,
+            lambda *sealed: row_of(label, typed, owner, self._clock(), print_, *sealed),
         )
-        return Saved(entry, typed.notes)
+        return Prepared(made, typed.notes, twin)
+
+    def insert(self, prepared: Prepared, *, owner: str, name: str | None = None) -> Saved:
+        """Save what was prepared, perhaps under another name.
+
+        Raises InputError when name or secret is taken by now, LockedError, StoreError.
+        """
+        row = replace(prepared.row, owner=owner, created_at=self._clock())
+        if name is not None:
+            cleaned = pasted.clean_name(name)
+            row = replace(row, name=cleaned, name_key=pasted.name_key(cleaned))
+        try:
+            return Saved(self._insert(row), prepared.notes)
+        except OutdatedSealError:  # it waited while another data key took over
+            label = Label(row.id, row.provider, row.endpoint, row.revision, row.allow_http)
+            blob, data_key_id = self._safe.reseal(row.sealed, label)
+            again = replace(row, sealed=blob, data_key_id=data_key_id)
+            return Saved(self._insert(again), prepared.notes)
+
+    def _insert(self, row: NewRow) -> KeyEntry:
+        doing = self._doing(
+            "add",
+            row.owner,
+            at=row.created_at,
+            key_id=row.id,
+            key_name=row.name,
+            provider=row.provider,
+            host=host_of(row.endpoint),
+        )
+        return self._repository.insert(row, by=row.owner, doing=doing)
 
     def edit(self, key_id: str, changes: KeyChanges, *, owner: str, version: int) -> Saved:
         """Change name, secret or endpoint of the version that was seen.
@@ -196,7 +215,7 @@ class KeyService:
 
     def remove(self, key_id: str, *, owner: str) -> KeyEntry:
         """Delete a key for good, and the selection of it. Returns what it was."""
-        return self._repository.delete(key_id, owner)
+        return self._repository.delete(key_id, owner, doing=self._doing("delete", owner))
 
     def select(self, key_id: str | None, *, owner: str, model: str | None = None) -> None:
         """Make a key (None: no key) the one the owner chats with. Raises NotFoundError.
@@ -222,17 +241,17 @@ class KeyService:
         row = BY_SLUG.get(entry.looks_like or "")
         if row is None or not row.hosts:
             raise RefusedError(_IMMOVABLE)
-        secret = _opened(self._open_vault(), self._repository.sealed(key_id, owner)).secret or ""
+        secret = self._unsealed(self._repository.sealed(key_id, owner)).secret or ""
         sign = sign_of(secret)
         if sign is None or sign.slug != row.slug:  # the mark in the row is not sealed
             raise RefusedError(_IMMOVABLE)
         typed = Typed(entry.name, secret, endpoints.canonical(row.endpoint), False, (), row.slug)
-        return self._reseal(entry, typed, owner)
+        return self._reseal(entry, typed, owner, action="move")
 
     def send_anyway(self, key_id: str, *, owner: str, version: int) -> KeyEntry:
         """Lift the hold of a key that looks like another vendor's: the user says it is right."""
         entry = self._at_version(key_id, owner, version)
-        return self._update(entry, RowChanges(looks_like=None), owner)
+        return self._update(entry, RowChanges(looks_like=None), owner, "release")
 
     def record(self, result: CheckResult, *, owner: str) -> CheckResult:
         """Keep a check's result; a passing failure leaves what was proven before."""
@@ -249,41 +268,91 @@ class KeyService:
         NotFoundError.
         """
         try:
-            return _opened(self._open_vault(), self._repository.sealed(key_id, owner)).destination
+            return self._unsealed(self._repository.sealed(key_id, owner)).destination
         except LockedError:
             return None
 
     def draft(self, new: NewKey, *, owner: str) -> Draft:
-        """A key as it would be saved, for a test before that. Nothing is written.
+        """A key as it would be saved, for a test before that. No key is written; that it is
+        going to be tried at its server is recorded.
 
         Raises InputError for what was typed, LockedError when nothing could be saved anyway.
         """
         row = provider_row(new.provider)
+        self._safe.require()
         typed = read_new(new)
-        self._unused_fingerprint(self._open_vault(), typed.secret, owner)
+        self._unused_fingerprint(typed.secret, owner)
         held = pasted.looks_like(typed.secret, row, typed.endpoint)
-        key = OpenedKey("", row.slug, typed.endpoint, 0, typed.secret or None, typed.allow_http)
-        return Draft(key, held_diagnosis(held.slug) if held else None)
+        if held:
+            key = OpenedKey("", row.slug, typed.endpoint, 0, None, typed.allow_http)
+            return Draft(key, held_diagnosis(held.slug))
+        use = self._begin(
+            self._doing(
+                "try",
+                owner,
+                key_name=typed.name,
+                provider=row.slug,
+                host=host_of(typed.endpoint),
+                result="",
+            )
+        )
+        secret = typed.secret or None
+        return Draft(OpenedKey("", row.slug, typed.endpoint, 0, secret, typed.allow_http, use))
 
     # --- opening ---------------------------------------------------------------------------
 
-    def open(self, key_id: str, *, owner: str) -> OpenedKey:
+    def open(self, key_id: str, *, owner: str, why: Action = "use") -> OpenedKey:
         """The secret, for one request to the destination it was sealed with.
 
-        Raises NotFoundError, LockedError (SealError when the row was altered), and RefusedError
-        while the key is held because it looks like another vendor's.
+        That it is used, and for what, is on record when this comes back; `finish` tells how it
+        went. Raises NotFoundError, LockedError (SealError when the row was altered; that is on
+        record too), RefusedError while the key is held because it looks like another vendor's,
+        and StoreError when nothing can be recorded.
         """
         sealed = self._repository.sealed(key_id, owner)
-        if sealed.entry.looks_like:
-            raise RefusedError(standing(sealed.entry).explanation)
-        return _opened(self._open_vault(), sealed)
+        entry = sealed.entry
+        if entry.looks_like:
+            raise RefusedError(standing(entry).explanation)
+        doing = about(self._doing(why, owner, result=""), entry)
+        try:
+            opened = self._unsealed(sealed)
+        except SealError as error:
+            self._begin(replace(doing, result="locked", detail=str(error)))
+            raise
+        return replace(opened, use=self._begin(doing))
+
+    def finish(self, use: int, result: str, *, detail: str = "") -> None:
+        """Record how a use went: a verdict, or the way a reply ended. `detail` is our own words."""
+        if use:
+            self._repository.journal.end(use, result, self._clock(), detail)
+
+    def reveal(self, key_id: str, *, owner: str) -> str:
+        """The secret for its owner's eyes. Each time is on record before it is shown.
+
+        Raises RefusedError where revealing is not allowed, and like `open`.
+        """
+        if not self.allow_reveal:
+            raise RefusedError("Secrets are not shown here. MOHET_ALLOW_REVEAL=1 would allow it.")
+        sealed = self._repository.sealed(key_id, owner)
+        secret = self._unsealed(sealed).secret
+        self._begin(about(self._doing("reveal", owner), sealed.entry))
+        return secret or ""
 
     # --- the steps of an edit ----------------------------------------------------------------
 
-    def _open_vault(self) -> Vault:
-        if self._vault is None or self._locked:
-            raise LockedError(self._locked or "There is no master key, so no key can be opened.")
-        return self._vault
+    def _unsealed(self, sealed: SealedRow) -> OpenedKey:
+        """What is sealed, bound to the label that its row has now. Raises LockedError."""
+        entry = sealed.entry
+        label = Label(entry.id, entry.provider, entry.endpoint, entry.revision, entry.allow_http)
+        secret = self._safe.open(sealed.blob, label)
+        return OpenedKey(
+            id=label.key_id,
+            provider=label.provider,
+            destination=label.destination,
+            revision=label.revision,
+            secret=secret or None,
+            allow_http=label.allow_http,
+        )
 
     def _at_version(self, key_id: str, owner: str, version: int) -> KeyEntry:
         entry = self._repository.entry(key_id, owner)
@@ -293,19 +362,19 @@ class KeyService:
 
     def _holds(self, entry: KeyEntry, secret: str, owner: str) -> bool:
         """Whether this secret is what is sealed already; no when that does not open any more."""
-        vault = self._open_vault()
+        self._safe.require()
         try:
-            return _opened(vault, self._repository.sealed(entry.id, owner)).secret == secret
+            return self._unsealed(self._repository.sealed(entry.id, owner)).secret == secret
         except LockedError:
             return False
 
-    def _unused_fingerprint(
-        self, vault: Vault, secret: str, owner: str, own_id: str | None = None
-    ) -> str | None:
-        if len(secret) < pasted.SHORTEST_SHOWN:
-            return None  # too short to be a credential: several local servers may share it
-        print_ = vault.fingerprint(secret)
-        twin = self._repository.twin(owner, print_)
+    def _fingerprint(self, secret: str) -> str | None:
+        """Its mark; none for one too short to be a credential: local servers may share it."""
+        return self._safe.fingerprint(secret) if len(secret) >= pasted.SHORTEST_SHOWN else None
+
+    def _unused_fingerprint(self, secret: str, owner: str, own_id: str | None = None) -> str | None:
+        print_ = self._fingerprint(secret)
+        twin = self._repository.twin(owner, print_) if print_ else None
         if twin is not None and twin.id != own_id:
             label = vendor_label(twin.provider)
             raise InputError("secret", f"This key is already saved as “{twin.name}” ({label}).")
@@ -315,46 +384,57 @@ class KeyService:
         if typed.name == entry.name:
             return Saved(entry, typed.notes, changed=False, recheck=False)
         changes = RowChanges(name=typed.name, name_key=pasted.name_key(typed.name))
-        return Saved(self._update(entry, changes, owner), typed.notes, recheck=False)
+        renamed = self._update(entry, changes, owner, "rename")
+        return Saved(renamed, typed.notes, recheck=False)
 
-    def _reseal(self, entry: KeyEntry, typed: Typed, owner: str) -> Saved:
-        vault = self._open_vault()
+    def _reseal(
+        self,
+        entry: KeyEntry,
+        typed: Typed,
+        owner: str,
+        *,
+        action: Action = "edit",
+        undo_until: datetime | None = None,
+    ) -> Saved:
+        self._safe.require()
         row = provider_row(typed.provider or entry.provider)
-        print_ = self._unused_fingerprint(vault, typed.secret, owner, entry.id)
+        print_ = self._unused_fingerprint(typed.secret, owner, entry.id)
         label = Label(entry.id, row.slug, typed.endpoint, entry.revision + 1, typed.allow_http)
-        blob = vault.seal(label, typed.secret)
-        held = pasted.looks_like(typed.secret, row, typed.endpoint)
-        changes = RowChanges(
-            provider=row.slug,
-            name=typed.name,
-            name_key=pasted.name_key(typed.name),
-            endpoint=typed.endpoint,
-            hint=pasted.hint(typed.secret),
-            has_secret=bool(typed.secret),
-            sealed=blob,
-            fingerprint=print_,
-            data_key_id=vault.data_key_of(blob),
-            revision=label.revision,
-            looks_like=held.slug if held else None,
-            allow_http=typed.allow_http,
-        )
-        return Saved(self._update(entry, changes, owner), typed.notes)
 
-    def _update(self, entry: KeyEntry, changes: RowChanges, owner: str) -> KeyEntry:
+        def write(blob: bytes, data_key_id: str) -> KeyEntry:
+            made = row_of(label, typed, owner, entry.created_at, print_, blob, data_key_id)
+            return self._update(entry, changes_of(made), owner, action, undo_until)
+
+        return Saved(self._safe.sealing(label, typed.secret, write), typed.notes)
+
+    def _update(
+        self,
+        entry: KeyEntry,
+        changes: RowChanges,
+        owner: str,
+        action: Action,
+        undo_until: datetime | None = None,
+    ) -> KeyEntry:
+        after = changed_entry(entry, changes)
+        doing = about(self._doing(action, owner, detail=what_changed(entry, after)), after)
         return self._repository.update(
-            entry.id, owner, version=entry.version, changes=changes, by=owner, at=self._clock()
+            entry.id,
+            owner,
+            version=entry.version,
+            changes=changes,
+            by=owner,
+            at=doing.at,
+            doing=doing,
+            undo_until=undo_until,
         )
 
+    # --- the record ----------------------------------------------------------------------------
 
-def _opened(vault: Vault, sealed: SealedRow) -> OpenedKey:
-    """What is sealed, bound to the label that its row has now. Raises LockedError."""
-    entry = sealed.entry
-    label = Label(entry.id, entry.provider, entry.endpoint, entry.revision, entry.allow_http)
-    return OpenedKey(
-        id=label.key_id,
-        provider=label.provider,
-        destination=label.destination,
-        revision=label.revision,
-        secret=vault.open(sealed.blob, label) or None,
-        allow_http=label.allow_http,
-    )
+    def _doing(
+        self, action: Action, owner: str, *, at: datetime | None = None, **told: Any
+    ) -> Doing:
+        request = secrets.token_hex(6)
+        return Doing(action, owner, owner, at or self._clock(), request_id=request, **told)
+
+    def _begin(self, doing: Doing) -> int:
+        return self._repository.journal.begin(doing)

@@ -33,6 +33,8 @@ class Settings(BaseSettings):
     master_key_file: Path | None = None
     master_key_previous: SecretStr | None = None
     master_key_previous_file: Path | None = None
+    allow_reveal: bool = False
+    """Whether the owner of a key may have its secret shown."""
 
     @field_validator(
         "data_dir", "config_dir", "master_key_file", "master_key_previous_file", mode="after"

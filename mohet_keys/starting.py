@@ -39,8 +39,13 @@ class Starter:
             return Started(draft.held)
         result = await self._checks.try_out(draft.key)
         if result.diagnosis.verdict not in GOOD:
+            await asyncio.to_thread(self._fail, result)
             return Started(result.diagnosis)
         return Started(result.diagnosis, await asyncio.to_thread(self._save, new, result, owner))
+
+    def _fail(self, result: CheckResult) -> None:
+        said = result.diagnosis
+        self._keys.finish(result.use, said.verdict, detail=said.reason)
 
     def _save(self, new: NewKey, result: CheckResult, owner: str) -> KeyEntry:
         entry = self._keys.add(new, owner=owner).entry

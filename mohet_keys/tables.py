@@ -10,7 +10,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Column, DateTime, ForeignKey, Index, LargeBinary, MetaData, Text
+from sqlalchemy import Column, DateTime, ForeignKey, Index, Integer, LargeBinary, MetaData, Text
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator
 from sqlmodel import Field, SQLModel
@@ -177,6 +177,85 @@ class WrapRow(_Base, table=True):
     blob: bytes = Field(repr=False, sa_column=Column(LargeBinary, nullable=False, info=SEALED))
 
 
+class EventRow(_Base, table=True):
+    """Something that was done to a key. Only ever added to; a trigger refuses anything else.
+
+    It has the key's name and host as they were, and no reference, for it outlives the key.
+    """
+
+    __tablename__ = "event"
+    __table_args__ = (
+        Index("event_owner", "owner", "id"),
+        Index("event_key", "key_id", "id"),
+        {"sqlite_autoincrement": True},
+    )
+
+    id: int | None = Field(default=None, sa_column=Column(Integer, primary_key=True, info=IDENTITY))
+    at: datetime = _moment(COSMETIC)
+    actor: str = _text(IDENTITY)
+    owner: str = _text(IDENTITY)
+    action: str = _text(COSMETIC)
+    key_id: str | None = Field(default=None, sa_column=Column(Text, info=IDENTITY))
+    key_name: str = _text(COSMETIC)
+    provider: str = _text(COSMETIC)
+    host: str = _text(COSMETIC)
+    result: str = _text(COSMETIC)
+    detail: str = _text(COSMETIC)
+    request_id: str = _text(COSMETIC)
+    fingerprint: str | None = Field(
+        default=None, repr=False, sa_column=Column(Text, nullable=True, info=COSMETIC)
+    )
+
+
+class OutcomeRow(_Base, table=True):
+    """How something ended that was recorded before it began. Only ever added to."""
+
+    __tablename__ = "event_outcome"
+
+    event_id: int = Field(
+        sa_column=Column(Integer, ForeignKey("event.id"), primary_key=True, info=IDENTITY)
+    )
+    at: datetime = _moment(COSMETIC)
+    result: str = _text(COSMETIC)
+    detail: str = _text(COSMETIC)
+
+
+class FormerRow(_Base, table=True):
+    """The secret a key had before it was replaced, for as long as that can be undone.
+
+    It is sealed as it was, for the destination it was for; the rest says how it looked.
+    """
+
+    __tablename__ = "former_secret"
+
+    key_id: str = _key_id()
+    revision: int = Field(sa_column_kwargs={"info": SEALED})
+    sealed: bytes = Field(repr=False, sa_column=Column(LargeBinary, nullable=False, info=SEALED))
+    data_key_id: str = _text(COSMETIC)
+    undo_until: datetime = _moment(COSMETIC)
+
+
+class LeaseRow(_Base, table=True):
+    """Who may do what only one may do at a time, and until when."""
+
+    __tablename__ = "lease"
+
+    name: str = _text(IDENTITY, primary_key=True)
+    holder: str = _text(IDENTITY)
+    until: datetime = _moment(COSMETIC)
+
+
+class ProcessRow(_Base, table=True):
+    """A running app, and the master keys it can open with."""
+
+    __tablename__ = "process"
+
+    id: str = _text(IDENTITY, primary_key=True)
+    masters: str = _text(COSMETIC)
+    started_at: datetime = _moment(COSMETIC)
+    seen_at: datetime = _moment(COSMETIC)
+
+
 METADATA = _Base.metadata
 KEY = METADATA.tables["api_key"]
 CHECK = METADATA.tables["key_check"]
@@ -184,3 +263,8 @@ SELECTION = METADATA.tables["selection"]
 MODEL_CHOICE = METADATA.tables["model_choice"]
 DATA_KEY = METADATA.tables["data_key"]
 WRAP = METADATA.tables["data_key_wrap"]
+EVENT = METADATA.tables["event"]
+OUTCOME = METADATA.tables["event_outcome"]
+FORMER = METADATA.tables["former_secret"]
+LEASE = METADATA.tables["lease"]
+PROCESS = METADATA.tables["process"]

@@ -108,7 +108,7 @@ class Talk:
         if taken.key is None:
             yield self._not_sent(taken)
             return
-        proof, revision = answered(taken.key), taken.key.revision
+        proof, revision, use = answered(taken.key), taken.key.revision, taken.key.use
         watch = asyncio.create_task(self._watch())
         try:
             async with aclosing(self._reply(taken.key)) as reply:
@@ -120,6 +120,7 @@ class Talk:
         outcome, diagnosis = self._outcome()
         if outcome not in {"stopped", "deleted"}:
             await self._judge(revision, diagnosis or proof)
+        await self._key.finish(use, outcome, diagnosis.reason if diagnosis else "")
         yield self.ended(outcome, diagnosis)
 
     def _not_sent(self, taken: Taken) -> Ended:

@@ -28,7 +28,7 @@ from mohet_keys.errors import (
 )
 from mohet_keys.flights import Flights
 from mohet_keys.http import DEADLINE, Outbound
-from mohet_keys.model import CheckResult, Diagnosis, KeyEntry, OpenedKey, Verdict
+from mohet_keys.model import Action, CheckResult, Diagnosis, KeyEntry, OpenedKey, Verdict
 from mohet_keys.probes import Found, Prober
 
 FRESH_FOR = 300.0
@@ -57,8 +57,11 @@ class KeySource(Protocol):
     def entries(self, key_ids: Sequence[str], *, owner: str) -> Sequence[KeyEntry]:
         """Those of these keys that there are."""
 
-    def open(self, key_id: str, *, owner: str) -> OpenedKey:
-        """The key for one check. Raises LockedError, NotFoundError, RefusedError."""
+    def open(self, key_id: str, *, owner: str, why: Action) -> OpenedKey:
+        """The key for one check, which is on record then.
+
+        Raises LockedError, NotFoundError, RefusedError, StoreError.
+        """
 
     def record_all(self, results: Sequence[CheckResult], *, owner: str) -> Sequence[CheckResult]:
         """Keep results, and give each back with what was proven before."""
@@ -195,6 +198,7 @@ class ValidationService:
             latency_ms=found.latency_ms,
             models=tuple(info.id for info in able[:MODELS_KEPT]),
             recommended_model=best,
+            use=key.use,
         )
 
     # --- keys that are not asked about --------------------------------------------------------
@@ -253,7 +257,7 @@ class ValidationService:
         return [found[key_id] for key_id in dict.fromkeys(key_ids) if key_id in found]
 
     def _open(self, key_id: str, owner: str) -> OpenedKey:
-        return self._keys.open(key_id, owner=owner)
+        return self._keys.open(key_id, owner=owner, why="check")
 
     async def _record(self, result: CheckResult, owner: str) -> CheckResult:
         place = (owner, id(asyncio.get_running_loop()))

@@ -6,14 +6,13 @@ from dataclasses import dataclass
 
 from mohet_keys import masterkey, vault
 from mohet_keys.chat import ChatService
-from mohet_keys.errors import LockedError
 from mohet_keys.http import Outbound
 from mohet_keys.repository import Repository
+from mohet_keys.safe import Safe
 from mohet_keys.service import KeyService
 from mohet_keys.settings import Settings
 from mohet_keys.starting import Starter
 from mohet_keys.validation import ValidationService
-from mohet_keys.vault import Vault
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +25,7 @@ class Parts:
     starter: Starter
     outbound: Outbound
     repository: Repository
+    safe: Safe
 
     def close(self) -> None:
         """Let go of the store."""
@@ -42,33 +42,23 @@ def build(settings: Settings | None = None, *, outbound: Outbound | None = None)
     masterkey.forget_environment()
     repository = Repository(settings.store_url)
     try:
-        opened, locked = _open_vault(settings, repository)
+        safe = _open_safe(settings, repository)
     except BaseException:
         repository.close()
         raise
-    keys = KeyService(repository, opened, locked=locked)
+    keys = KeyService(repository, safe, allow_reveal=settings.allow_reveal)
     way_out = outbound or Outbound()
     checks = ValidationService(keys, way_out)
     chats = ChatService(keys, way_out)
-    return Parts(keys, checks, chats, Starter(keys, checks), way_out, repository)
+    return Parts(keys, checks, chats, Starter(keys, checks), way_out, repository, safe)
 
 
-def _open_vault(settings: Settings, repository: Repository) -> tuple[Vault | None, str | None]:
-    """The vault, and why it is locked. Mints the data keys of a new store."""
-    empty = repository.is_empty()
-    masters = masterkey.load(settings, store_is_empty=empty)
-    if masters is None:
-        return None, "The master key these keys were saved under is missing, so they stay sealed."
-    if empty:
-        seal = vault.mint(masters.primary, "seal")
-        print_ = vault.mint(masters.primary, "fingerprint")
-        repository.add_data_keys((seal, print_), active=seal.data_key_id)
-    active = repository.active_data_key()
-    if active is None:  # none is made over what is there: it would open nothing of that
-        return None, "The store has lost the keys that seal its secrets. Restore a backup of it."
-    opened = Vault(masters, repository.data_keys(), active)
-    try:
-        opened.fingerprint("self-test")
-    except LockedError as error:
-        return None, str(error)
-    return opened, None
+def _open_safe(settings: Settings, repository: Repository) -> Safe:
+    """The safe of the store. Mints the data keys of a new store."""
+    if repository.is_empty():
+        masters = masterkey.load(settings, store_is_empty=True)
+        if masters is not None:
+            seal = vault.mint(masters.primary, "seal")
+            print_ = vault.mint(masters.primary, "fingerprint")
+            repository.keyring.begin((seal, print_), sealing=seal.data_key_id)
+    return Safe(repository.keyring, lambda: masterkey.load(settings, store_is_empty=False))

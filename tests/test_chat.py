@@ -23,6 +23,7 @@ from mohet_keys.chat import ChatService, Delta, Ended, Message, Note, Running, U
 from mohet_keys.errors import LockedError, NotFoundError, StoreError
 from mohet_keys.http import Guards, Limits, Outbound
 from mohet_keys.model import (
+    Action,
     CheckResult,
     Diagnosis,
     KeyChanges,
@@ -31,6 +32,7 @@ from mohet_keys.model import (
     OpenedKey,
     Verdict,
 )
+from mohet_keys.safe import Safe
 from mohet_keys.service import KeyService
 from mohet_keys.settings import Settings
 from mohet_keys.simulator.replies import reply_text
@@ -557,10 +559,15 @@ class Broken:
         self._maybe("entry")
         return self._keys.entry(key_id, owner=owner)
 
-    def open(self, key_id: str, *, owner: str) -> OpenedKey:
+    def open(self, key_id: str, *, owner: str, why: Action) -> OpenedKey:
         """The key with its secret."""
         self._maybe("open")
-        return self._keys.open(key_id, owner=owner)
+        return self._keys.open(key_id, owner=owner, why=why)
+
+    def finish(self, use: int, result: str, *, detail: str = "") -> None:
+        """Record how a message went."""
+        self._maybe("finish")
+        self._keys.finish(use, result, detail=detail)
 
     def record(self, result: CheckResult, *, owner: str) -> CheckResult:
         """Keep a result."""
@@ -628,11 +635,11 @@ def test_a_locked_store_sends_nothing(parts: wiring.Parts, sim: Simulator) -> No
     """Without the master key every key says why it cannot be used, and nothing is recorded."""
     desk = Desk(parts)
     key_id = desk.put("groq", sim.endpoint("groq"))
-    shut = KeyService(parts.repository, None, locked="The master key is missing.")
+    shut = KeyService(parts.repository, Safe(parts.repository.keyring, lambda: None))
     heard = Desk(parts, keys=shut).say(key_id)
     assert (heard.end.outcome, heard.verdict) == ("failed", Verdict.LOCKED)
     assert heard.end.diagnosis
-    assert heard.end.diagnosis.explanation == "The master key is missing."
+    assert "master key" in heard.end.diagnosis.explanation
     assert (sim.requests, desk.entry(key_id).check) == ([], None)
 
 

@@ -101,7 +101,7 @@ def test_an_empty_store_answers_with_nothing(store: Repository) -> None:
     """Every reading verb has an answer before the first key is there."""
     assert store.is_empty()
     assert (store.page(ME), store.count(ME), store.counts(ME)) == ([], 0, {})
-    assert (store.selection(ME), store.active_data_key(), store.data_keys()) == (None, None, [])
+    assert (store.selection(ME), store.keyring.read()) == (None, ([], None))
     assert store.twin(ME, "print") is None
     store.ping()
 
@@ -709,9 +709,8 @@ def wrap(name: str, purpose: str = "seal", master: str = "m1") -> WrappedKey:
 def test_data_keys_come_out_as_they_went_in(store: Repository) -> None:
     """Both keys are kept with their wraps; the active one is named; the store is not empty."""
     wraps = [wrap("a"), wrap("b", "fingerprint")]
-    assert store.add_data_keys(wraps, active="a") == wraps
-    assert store.data_keys() == wraps
-    assert store.active_data_key() == "a"
+    assert store.keyring.begin(wraps, sealing="a") == wraps
+    assert store.keyring.read() == (wraps, "a")
     assert not store.is_empty()
 
 
@@ -725,7 +724,7 @@ def test_the_first_to_write_data_keys_wins(tmp_path: Path) -> None:
     def mint(number: int) -> None:
         wraps = [wrap(f"seal{number}"), wrap(f"print{number}", "fingerprint")]
         start.wait()
-        got.append(tuple(stores[number].add_data_keys(wraps, active=f"seal{number}")))
+        got.append(tuple(stores[number].keyring.begin(wraps, sealing=f"seal{number}")))
 
     threads = [threading.Thread(target=mint, args=(number,)) for number in range(8)]
     for thread in threads:
@@ -734,7 +733,7 @@ def test_the_first_to_write_data_keys_wins(tmp_path: Path) -> None:
         thread.join()
     assert len(set(got)) == 1
     assert len(got[0]) == 2
-    assert stores[0].active_data_key() in {key.data_key_id for key in got[0]}
+    assert stores[0].keyring.read()[1] in {key.data_key_id for key in got[0]}
     for store in stores:
         store.close()
 

@@ -28,6 +28,7 @@ from mohet_keys.model import (
     Selection,
     Verdict,
 )
+from mohet_keys.safe import Safe
 from mohet_keys.service import KeyService, Saved
 from mohet_keys.settings import Settings
 from mohet_keys.vault import Vault
@@ -265,8 +266,8 @@ def test_a_key_is_found_by_provider_and_name(keys: KeyService) -> None:
 def test_without_a_master_key_names_can_change_and_secrets_cannot(parts: Parts) -> None:
     """A locked store lists, renames and deletes; it saves no secret and opens none."""
     entry = add(parts.keys)
-    locked = KeyService(parts.repository, None, locked="The master key is missing.")
-    assert locked.list(owner=LOCAL_OWNER).entries[0].locked == "The master key is missing."
+    locked = KeyService(parts.repository, Safe(parts.repository.keyring, lambda: None))
+    assert "master key" in (locked.list(owner=LOCAL_OWNER).entries[0].locked or "")
     renamed = edit(locked, entry, name="Renamed").entry
     with pytest.raises(LockedError):
         locked.open(entry.id, owner=LOCAL_OWNER)
@@ -558,8 +559,7 @@ def test_t35_a_fault_while_sealing_saves_nothing(
 def test_t56_times_come_from_the_clock_that_was_given(parts: Parts) -> None:
     """Saved and changed carry the moments of the service's own clock."""
     moments = iter([datetime(2026, 1, 1, tzinfo=UTC) + timedelta(days=day) for day in range(9)])
-    vault = parts.keys._open_vault()
-    keys = KeyService(parts.repository, vault, clock=lambda: next(moments))
+    keys = KeyService(parts.repository, parts.safe, clock=lambda: next(moments))
     entry = add(keys)
     assert entry.created_at == entry.updated_at == datetime(2026, 1, 1, tzinfo=UTC)
     renamed = edit(keys, entry, name="Renamed").entry

@@ -44,6 +44,11 @@ TRUST = {
     "model_choice": {"identity": {"owner", "key_id"}},
     "data_key": {"identity": {"id"}, "sealed": {"purpose"}},
     "data_key_wrap": {"identity": {"data_key_id", "master_id"}, "sealed": {"blob"}},
+    "event": {"identity": {"id", "actor", "owner", "key_id"}},
+    "event_outcome": {"identity": {"event_id"}},
+    "former_secret": {"identity": {"key_id"}, "sealed": {"revision", "sealed"}},
+    "lease": {"identity": {"name", "holder"}},
+    "process": {"identity": {"id"}},
 }
 """The columns that are sealed or say whose a row is, in full; of a key's own row every one."""
 BOUND_AS = {

@@ -21,7 +21,7 @@ import pytest
 from mohet_keys import probes
 from mohet_keys.errors import LockedError, NotFoundError, RefusedError, StoreError
 from mohet_keys.http import Guards, Outbound
-from mohet_keys.model import CheckResult, KeyEntry, OpenedKey, Verdict
+from mohet_keys.model import Action, CheckResult, KeyEntry, OpenedKey, Verdict
 from mohet_keys.providers import BY_SLUG
 from mohet_keys.simulator.asgi import Request
 from mohet_keys.simulator.server import Simulator
@@ -82,7 +82,7 @@ class Shelf:
         """Those there are."""
         return [self.entry(key_id, owner=owner) for key_id in key_ids if key_id in self.stored]
 
-    def open(self, key_id: str, *, owner: str) -> OpenedKey:
+    def open(self, key_id: str, *, owner: str, why: Action) -> OpenedKey:
         """The key with its secret."""
         found = self.stored[key_id]
         self.opened += 1

@@ -78,10 +78,10 @@ def test_a_second_start_finds_everything(tmp_path: Path) -> None:
     settings = at(tmp_path)
     with started(settings) as parts:
         entry = save(parts)
-        wraps = parts.repository.data_keys()
+        wraps = parts.repository.keyring.read()[0]
     with started(settings) as parts:
         assert parts.keys.open(entry.id, owner=LOCAL_OWNER).secret == SECRET
-        assert wraps == parts.repository.data_keys()
+        assert wraps == parts.repository.keyring.read()[0]
         assert [wrap.purpose for wrap in wraps].count("seal") == 1
 
 
@@ -260,7 +260,7 @@ def test_t09_data_keys_that_are_gone_are_not_made_anew(tmp_path: Path) -> None:
         assert [seen.id for seen in parts.keys.list(owner=LOCAL_OWNER).entries] == [entry.id]
         with pytest.raises(LockedError):
             parts.keys.open(entry.id, owner=LOCAL_OWNER)
-        assert parts.repository.data_keys() == []
+        assert parts.repository.keyring.read()[0] == []
 
 
 # --- starts that fail -------------------------------------------------------------------------

@@ -1,0 +1,87 @@
+"""What happened to keys, replaced secrets that can come back, and who runs and may do what."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0003"
+down_revision = "0002"
+
+_KEPT = ("event", "event_outcome")
+
+
+def upgrade() -> None:
+    """Make the tables, and see to it that what happened is only ever added to."""
+    _events()
+    _former_secrets()
+    _processes()
+    if op.get_bind().dialect.name == "sqlite":
+        for table in _KEPT:
+            for verb in ("UPDATE", "DELETE"):
+                op.execute(
+                    f"CREATE TRIGGER {table}_no_{verb.lower()} BEFORE {verb} ON {table} "
+                    "BEGIN SELECT RAISE(ABORT, 'what happened is only added to'); END"
+                )
+
+
+def _events() -> None:
+    op.create_table(
+        "event",
+        sa.Column("id", sa.Integer, primary_key=True),
+        sa.Column("at", sa.DateTime, nullable=False),
+        sa.Column("actor", sa.Text, nullable=False),
+        sa.Column("owner", sa.Text, nullable=False),
+        sa.Column("action", sa.Text, nullable=False),
+        sa.Column("key_id", sa.Text),
+        sa.Column("key_name", sa.Text, nullable=False),
+        sa.Column("provider", sa.Text, nullable=False),
+        sa.Column("host", sa.Text, nullable=False),
+        sa.Column("result", sa.Text, nullable=False),
+        sa.Column("detail", sa.Text, nullable=False),
+        sa.Column("request_id", sa.Text, nullable=False),
+        sa.Column("fingerprint", sa.Text),
+        sqlite_autoincrement=True,
+    )
+    op.create_index("event_owner", "event", ["owner", "id"])
+    op.create_index("event_key", "event", ["key_id", "id"])
+    op.create_table(
+        "event_outcome",
+        sa.Column("event_id", sa.Integer, sa.ForeignKey("event.id"), primary_key=True),
+        sa.Column("at", sa.DateTime, nullable=False),
+        sa.Column("result", sa.Text, nullable=False),
+        sa.Column("detail", sa.Text, nullable=False),
+    )
+
+
+def _former_secrets() -> None:
+    op.create_table(
+        "former_secret",
+        sa.Column(
+            "key_id", sa.Text, sa.ForeignKey("api_key.id", ondelete="CASCADE"), primary_key=True
+        ),
+        sa.Column("revision", sa.Integer, nullable=False),
+        sa.Column("sealed", sa.LargeBinary, nullable=False),
+        sa.Column("data_key_id", sa.Text, nullable=False),
+        sa.Column("undo_until", sa.DateTime, nullable=False),
+    )
+
+
+def _processes() -> None:
+    op.create_table(
+        "lease",
+        sa.Column("name", sa.Text, primary_key=True),
+        sa.Column("holder", sa.Text, nullable=False),
+        sa.Column("until", sa.DateTime, nullable=False),
+    )
+    op.create_table(
+        "process",
+        sa.Column("id", sa.Text, primary_key=True),
+        sa.Column("masters", sa.Text, nullable=False),
+        sa.Column("started_at", sa.DateTime, nullable=False),
+        sa.Column("seen_at", sa.DateTime, nullable=False),
+    )
+
+
+def downgrade() -> None:
+    """Only for the test that makes a store of the earlier version."""
+    for table in ("process", "lease", "former_secret", "event_outcome", "event"):
+        op.drop_table(table)
