@@ -9,13 +9,15 @@ import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
+from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy import Connection, Engine, ExceptionContext, create_engine, event, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import (
     ArgumentError,
     DBAPIError,
     IntegrityError,
+    InvalidatePoolError,
     NoSuchModuleError,
     SQLAlchemyError,
 )
@@ -37,9 +39,10 @@ class Database:
     def __init__(self, url: str) -> None:
         parsed = _parsed(url)
         self._is_file = parsed.get_backend_name() == "sqlite"
-        if self._is_file:
-            sqlite_file.prepare(sqlite_file.file_of(parsed.database))
-        self.engine = _engine(parsed, is_file=self._is_file)
+        path = sqlite_file.file_of(parsed.database) if self._is_file else None
+        if path:
+            sqlite_file.prepare(path)
+        self.engine = _engine(parsed, path)
         self._left_in_log = False
         # SQLite has waiting writers sleep and try again; those of one process need not do that.
         self._turn: AbstractContextManager[object] = (
@@ -108,15 +111,52 @@ def _parsed(url: str) -> URL:
     return parsed
 
 
-def _engine(url: URL, *, is_file: bool) -> Engine:
+def _engine(url: URL, path: Path | None) -> Engine:
     """An engine that never puts a statement's values into an error or a log."""
-    if not is_file:
+    if path is None:
         return create_engine(url, hide_parameters=True, pool_pre_ping=True)
     # Many connections, so that readers need not wait behind writers that wait for the lock.
     engine = create_engine(url, hide_parameters=True, pool_size=10, max_overflow=40)
+    place = _Place(path)
+    event.listen(engine, "do_connect", place.opening)
     event.listen(engine, "connect", sqlite_file.connected)
+    event.listen(engine, "checkout", place.checked_out)
+    event.listen(engine, "handle_error", _failed)
     event.listen(engine, "begin", _begun)
     return engine
+
+
+class _Place:
+    """Holds every connection to the file that has the store's name now.
+
+    The file may be taken away or exchanged under a running app. A connection would go on with the
+    one it opened; and where there is none, SQLite would make an empty one.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def opening(
+        self, _dialect: object, record: Any, addresses: list[str], options: dict[str, Any]
+    ) -> None:
+        """Open only what is there, and remember which file that was. Raises StoreError."""
+        record.info[_FILE] = sqlite_file.identity(self._path)
+        addresses[:] = [sqlite_file.writable(self._path)]
+        options["uri"] = True
+
+    def checked_out(self, _driver: object, record: Any, _lent: object) -> None:
+        """Have a connection to another file opened anew. Raises StoreError when there is none."""
+        if record.info[_FILE] != sqlite_file.identity(self._path):
+            raise InvalidatePoolError
+
+
+_FILE = "mohet_keys.file"
+
+
+def _failed(context: ExceptionContext) -> None:
+    """Open all connections anew after an error that outlasts its cause in an open one."""
+    if sqlite_file.is_stale(context.original_exception):
+        context.is_disconnect = True
 
 
 def _begun(connection: Connection) -> None:
@@ -149,6 +189,11 @@ def _plain(error: Exception) -> StoreError:
     return StoreError(told or f"The store failed ({type(error).__name__}). Nothing was changed.")
 
 
+def url_of(path: Path) -> str:
+    """The URL of a SQLite file."""
+    return URL.create("sqlite", database=str(path)).render_as_string(hide_password=False)
+
+
 def kind_of(url: str) -> tuple[str, Path | None]:
     """What kind of database a URL names and, for SQLite, its file. Raises StoreError."""
     parsed = _parsed(url)
@@ -162,7 +207,7 @@ def looking(url: str) -> Iterator[Connection]:
     path = kind_of(url)[1]
     try:
         if path is None:
-            engine = _engine(_parsed(url), is_file=False)
+            engine = _engine(_parsed(url), None)
         else:
             engine = create_engine(
                 "sqlite://", creator=lambda: sqlite_file.read_only(path), hide_parameters=True

@@ -29,7 +29,9 @@ _PRAGMAS = (
     "trusted_schema=OFF",
     "cell_size_check=ON",
 )
-_SIDE_FILES = ("", "-wal", "-shm", "-journal")
+SIDES = ("-wal", "-shm", "-journal")
+"""What the names of the files beside a database end in."""
+GONE = "The store’s file is gone. Put it back, or restore a backup; a restart begins a new store."
 _WIPE_TRIES = 4
 _WIPE_MS = 150
 _preparing = threading.Lock()
@@ -51,12 +53,25 @@ def prepare(path: Path) -> None:
     try:
         with _preparing:
             _make(path)
-        for suffix in _SIDE_FILES:
-            _narrow(path.with_name(path.name + suffix), 0o600)
+        for file in files_of(path):
+            _narrow(file, 0o600)
         if all(other.name.startswith(path.name) for other in path.parent.iterdir()):
             _narrow(path.parent, 0o700)
     except OSError as error:
         raise StoreError(_unwritable(path, error)) from None
+
+
+def files_of(path: Path) -> list[Path]:
+    """A database's file and those that SQLite may keep beside it, there or not."""
+    return [path, *(path.with_name(path.name + side) for side in SIDES)]
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder 0700, at any umask, where there is none. Raises OSError."""
+    new = not folder.exists()
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if new:
+        folder.chmod(0o700)
 
 
 def _make(path: Path) -> None:
@@ -67,14 +82,26 @@ def _make(path: Path) -> None:
     """
     if path.exists():
         return
-    new = not path.parent.exists()
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    if new:
-        path.parent.chmod(0o700)
+    make_folder(path.parent)
+    remains = remains_of(path)
+    if remains and not path.exists():  # no process was just making it
+        raise StoreError(
+            f"The store’s file is gone, but {remains.name} is still there and may hold saved keys. "
+            "Restore a backup, or move that file away to begin a new store."
+        )
     try:
         os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
     except FileExistsError:
         return  # another process was first
+
+
+def remains_of(path: Path) -> Path | None:
+    """A log that is not empty, whose database is not there: SQLite would throw it away."""
+    log = path.with_name(f"{path.name}-wal")
+    try:
+        return log if log.stat().st_size and not path.exists() else None
+    except FileNotFoundError:
+        return None
 
 
 def _narrow(path: Path, mode: int) -> None:
@@ -93,16 +120,32 @@ def _unwritable(path: Path, error: OSError) -> str:
     return f"The folder {path.parent} cannot be written ({said}). Check who owns it."
 
 
+def writable(path: Path) -> str:
+    """The address at which SQLite opens a file that is there, and never makes one."""
+    return f"{path.as_uri()}?mode=rw"
+
+
+def identity(path: Path) -> tuple[int, int]:
+    """Which file it is that has this name now. Raises StoreError when none has."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        raise StoreError(GONE) from None
+    except OSError as error:
+        raise StoreError(_unwritable(path, error)) from None
+    return found.st_dev, found.st_ino
+
+
 def connected(connection: Any, _record: object) -> None:
     """Set up a fresh connection; from here on the driver begins no transaction of its own."""
     connection.isolation_level = None
     connection.execute(f"PRAGMA busy_timeout={BUSY_MS}")
-    _keep_log(connection)
+    keep_log(connection)
     for pragma in _PRAGMAS:
         connection.execute(f"PRAGMA {pragma}")
 
 
-def _keep_log(connection: Any) -> None:
+def keep_log(connection: Any) -> None:
     """Switch to a write-ahead log, once for each file.
 
     Of two that switch a new file at once, SQLite tells the second "locked" without waiting.
@@ -158,8 +201,28 @@ _SENTENCES = {
 
 def sentence(error: BaseException | None) -> str | None:
     """What a driver's error means in plain words; None when there are none for it."""
-    name = str(getattr(error, "sqlite_errorname", ""))
-    return _SENTENCES.get("_".join(name.split("_")[:2]))
+    return _SENTENCES.get(_family(error))
+
+
+_STALE = {"SQLITE_CORRUPT", "SQLITE_NOTADB", "SQLITE_READONLY", "SQLITE_IOERR", "SQLITE_CANTOPEN"}
+
+
+def is_stale(error: BaseException | None) -> bool:
+    """Whether a connection that met this error may go on meeting it when the file is mended.
+
+    A connection to a file that could not be written stays one that only reads, for instance.
+    """
+    return _family(error) in _STALE
+
+
+def is_damage(error: BaseException | None) -> bool:
+    """Whether the file is damaged, or no database at all."""
+    return _family(error) in {"SQLITE_CORRUPT", "SQLITE_NOTADB"}
+
+
+def _family(error: BaseException | None) -> str:
+    """The error's code without its details, as `SQLITE_IOERR` of `SQLITE_IOERR_WRITE`."""
+    return "_".join(str(getattr(error, "sqlite_errorname", "")).split("_")[:2])
 
 
 def read_only(path: Path) -> sqlite3.Connection:
@@ -169,11 +232,16 @@ def read_only(path: Path) -> sqlite3.Connection:
     be read without the log's side files: where they are missing, SQLite would make them and leave
     them there. Then nobody has the store open, and the file can be read as one that stands still.
     """
-    others = any(path.with_name(path.name + suffix).exists() for suffix in _SIDE_FILES[1:])
+    others = any(side.exists() for side in files_of(path)[1:])
     how = "mode=ro" if others else "mode=ro&immutable=1"
     connection = sqlite3.connect(f"{path.as_uri()}?{how}", uri=True, isolation_level=None)
     connection.execute(f"PRAGMA busy_timeout={BUSY_MS}")
     return connection
+
+
+def broken_reference(table: str, row: int | None, other: str, _key: int) -> str:
+    """A row of PRAGMA foreign_key_check in words."""
+    return f"row {row} of {table} refers to a row of {other} that is not there"
 
 
 def keeps_log(path: Path) -> bool:
