@@ -15,7 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mohet_keys import masterkey, migrations, sqlite_file
+from mohet_keys import contents, masterkey, migrations, sqlite_file
+from mohet_keys.contents import Contents
 from mohet_keys.database import kind_of, looking
 from mohet_keys.doctor_files import (
     Finding,
@@ -30,10 +31,9 @@ from mohet_keys.doctor_files import (
 )
 from mohet_keys.errors import LockedError, SealError, StoreError
 from mohet_keys.model import LOCAL_OWNER
-from mohet_keys.queries import wraps
 from mohet_keys.sealed import Masters
 from mohet_keys.settings import Settings
-from mohet_keys.vault import Label, Vault, WrappedKey, master_id
+from mohet_keys.vault import Vault, master_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,25 +107,12 @@ def _strange_settings(names: Mapping[str, str]) -> Iterator[Finding]:
 
 @dataclass(slots=True)
 class _Found:
-    """What was read of the store; empty when there is none, or none that can be read."""
+    """What was read of the store, and what opens it."""
 
-    wraps: list[WrappedKey] = field(default_factory=list)
-    active: str | None = None
-    rows: list[Any] = field(default_factory=list, repr=False)
+    read: Contents = field(default_factory=Contents)
     vault: Vault | None = None
     is_read: bool = True
     """Whether this is all there is; not when a store is there and cannot be read."""
-
-
-_ROWS = (
-    "SELECT id, owner, provider, name, endpoint, revision, allow_http, sealed FROM api_key "
-    "ORDER BY owner, provider, name_key"
-)
-_HAS_TABLES = "SELECT count(*) FROM sqlite_master WHERE name = 'alembic_version'"
-_HAS_TABLES_ELSEWHERE = (
-    "SELECT count(*) FROM information_schema.tables WHERE table_name = 'alembic_version'"
-)
-_ACTIVE = "SELECT id FROM data_key WHERE active AND purpose = 'seal'"
 
 
 def _store(settings: Settings, path: Path | None, found: _Found) -> Iterator[Finding]:
@@ -136,13 +123,11 @@ def _store(settings: Settings, path: Path | None, found: _Found) -> Iterator[Fin
         with looking(settings.store_url) as connection:
             if path:
                 yield from _soundness(connection, path)
-            version = _version(connection, path)
+            version = contents.version(connection, is_file=path is not None)
             yield _at_version(version)
             found.is_read = version in {None, migrations.HEAD}
             if version == migrations.HEAD:
-                found.wraps = [WrappedKey(*row) for row in connection.execute(wraps())]
-                found.active = connection.exec_driver_sql(_ACTIVE).scalar()
-                found.rows = list(connection.exec_driver_sql(_ROWS))
+                found.read = contents.read(connection)
     except StoreError as error:
         found.is_read = False
         yield fatal("store", str(error))
@@ -162,21 +147,12 @@ def _soundness(connection: Any, path: Path) -> Iterator[Finding]:
         yield note("store", "It keeps no write-ahead log yet. The next start turns it on.")
 
 
-def _version(connection: Any, path: Path | None) -> str | None:
-    """The migration the store is at; None for one without tables."""
-    if not connection.exec_driver_sql(_HAS_TABLES if path else _HAS_TABLES_ELSEWHERE).scalar():
-        return None
-    found = connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar()
-    return None if found is None else str(found)
-
-
 def _at_version(version: str | None) -> Finding:
     if version == migrations.HEAD:
         return ok("store", f"Its tables are at the newest step, {version}.")
     if version is None:
         return note("store", "It has no tables yet. The next start makes them.")
-    steps = (Path(migrations.__file__).parent / "versions").glob("[0-9]*.py")
-    if version in {step.name.partition("_")[0] for step in steps}:
+    if contents.is_known(version):
         said = f"Its tables are at step {version}. The next start brings them to {migrations.HEAD}."
         return note("store", said)
     return fatal(
@@ -195,10 +171,10 @@ def _master(settings: Settings, path: Path | None, found: _Found) -> Iterator[Fi
         yield fatal("master key", str(error))
         return
     if masters is not None:
-        found.vault = Vault(masters, found.wraps, found.active)
+        found.vault = Vault(masters, found.read.wraps, found.read.active)
         yield from _sources(settings, masters)
         yield from _key_files(settings, path)
-    elif found.is_read and not found.wraps and not found.rows:
+    elif found.is_read and found.read.is_empty:
         yield from _first_key(settings, path)
     else:
         said = "None is set and there is no generated one, so what was saved stays locked."
@@ -258,22 +234,22 @@ def _is_beside(file: Path, settings: Settings, path: Path | None) -> bool:
 
 def _data_keys(found: _Found) -> Iterator[Finding]:
     """Whether the master key opens the keys that seal, and how much each of them sealed."""
-    vault = found.vault
-    if found.active is None and (found.rows or found.wraps):
+    vault, read = found.vault, found.read
+    if read.active is None and not read.is_empty:
         said = "The store has lost the keys that seal its secrets. Restore a backup of it."
         yield wrong("data keys", said)
     if vault is None:
         return
-    sealed = Counter(filter(None, (_data_key_of(vault, row.sealed) for row in found.rows)))
-    for name in dict.fromkeys(wrap.data_key_id for wrap in found.wraps if wrap.purpose == "seal"):
-        what = f"Data key {name}{', which seals now,' if name == found.active else ''}"
+    sealed = Counter(filter(None, (_data_key_of(vault, row.sealed) for row in read.rows)))
+    for name in dict.fromkeys(wrap.data_key_id for wrap in read.wraps if wrap.purpose == "seal"):
+        what = f"Data key {name}{', which seals now,' if name == read.active else ''}"
         count = f"{sealed[name]} key{'' if sealed[name] == 1 else 's'}"
         why = vault.why_locked(name)
         if why:
             yield wrong("data keys", f"{what} stays closed with {count} under it: {why}")
         else:
             yield ok("data keys", f"{what} opens, with {count} under it.")
-    if found.wraps:
+    if read.wraps:
         yield from _recognition(vault)
 
 
@@ -296,27 +272,14 @@ def _recognition(vault: Vault) -> Iterator[Finding]:
 
 def _keys(found: _Found) -> Iterator[Finding]:
     """Open every key, one after the other, and forget it again."""
-    opened, locked = 0, Counter[str]()
-    for row in found.rows:
-        try:
-            _try_open(found.vault, row)
-        except SealError as error:
-            yield wrong("keys", f"{_named(row)}: {error}")
-        except LockedError as error:
-            locked[str(error)] += 1
-        else:
-            opened += 1
-    for why, count in locked.items():
-        yield wrong("keys", f"{count} of {len(found.rows)} keys are locked: {why}")
-    if opened:
-        yield ok("keys", f"{opened} of {len(found.rows)} keys open.")
-
-
-def _try_open(vault: Vault | None, row: Any) -> None:
-    if vault is None:
-        raise LockedError("There is no master key to open them with.")
-    label = Label(row.id, str(row.provider), str(row.endpoint), row.revision, bool(row.allow_http))
-    vault.open(row.sealed, label)
+    rows = found.read.rows
+    went = contents.opening(rows, found.vault)
+    for row, why in went.altered:
+        yield wrong("keys", f"{_named(row)}: {why}")
+    for why, count in went.locked.items():
+        yield wrong("keys", f"{count} of {len(rows)} keys are locked: {why}")
+    if went.opened:
+        yield ok("keys", f"{went.opened} of {len(rows)} keys open.")
 
 
 def _named(row: Any) -> str:
