@@ -24,7 +24,8 @@ FLOORS: dict[int, tuple[str, ...]] = {
     3: (
         "contents discovery doctor_files probes safe saving talk",
         "backup doctor running service validation",
-        "chat starting",
+        "candidate chat starting",
+        "restore",
     ),
     2: (
         "answers dialling masterkey sqlite_file tables vault",
