@@ -157,22 +157,33 @@ class Hearing:
     # --- anything else --------------------------------------------------------------------------
 
     def _whole(self, body: bytes) -> Iterator[ChatEvent]:
-        """A whole reply as JSON, a stream that came under another name, or what is no reply."""
-        reader, text = self.reader, body.decode("utf-8", "replace")
-        self.said = read(body, self._incoming.headers)
-        if self._incoming.status < 300:
-            lines = lines_of(text) if self.said.kind == "stream" else (text,)
-            pieces = [*map(reader.feed, lines), reader.close()]
-            reader.finish = reader.finish or ("stop" if reader.has_choices else None)
-            if reader.error is None and reader.has_choices:
-                yield from self._meet(reader.model)
-                said = "".join(piece.text for piece in pieces)
-                mused = "".join(piece.reasoning for piece in pieces)
-                self._has_said = bool(said or mused)
-                if self._has_said:
-                    yield Delta(self._incoming.text(said), self._incoming.text(mused))
+        """A whole reply, or what is no reply; read one after the other, so that never two
+        readings of a large body are in memory."""
+        incoming = self._incoming
+        if incoming.status < 300:
+            yield from self._reply_in(read(body, incoming.headers))
+            if self.reader.error is None and self.reader.has_choices:
                 return
         self.diagnosis = self._judge(body)
+        self.said = read(body, incoming.headers)
+
+    def _reply_in(self, said: Said) -> Iterator[ChatEvent]:
+        """The reply in a body of JSON, or in a stream that came under another name."""
+        reader = self.reader
+        if said.kind == "stream":
+            pieces = [*map(reader.feed, lines_of(said.text))]
+        else:
+            pieces = [reader.take(said.data)]
+        pieces.append(reader.close())
+        reader.finish = reader.finish or ("stop" if reader.has_choices else None)
+        if reader.error is not None or not reader.has_choices:
+            return
+        yield from self._meet(reader.model)
+        text = "".join(piece.text for piece in pieces)
+        mused = "".join(piece.reasoning for piece in pieces)
+        self._has_said = bool(text or mused)
+        if self._has_said:
+            yield Delta(self._incoming.text(text), self._incoming.text(mused))
 
     def _judge(self, body: bytes | str) -> Diagnosis:
         incoming = self._incoming

@@ -88,6 +88,13 @@ class Reader:
         self._note(payload, may_tell_usage="usage" in data)
         return self._read(payload, name, may_fail="error" in data)
 
+    def take(self, payload: Any) -> Piece:
+        """What a whole body adds, when it is parsed already."""
+        if isinstance(payload, dict):
+            self._note(payload, may_tell_usage=True)
+            return self._read(payload, "message", may_fail=True)
+        return self._odd(payload, "", "message")
+
     def close(self) -> Piece:
         """What was held back, now that nothing more comes."""
         text, reasoning = self._opening.close()

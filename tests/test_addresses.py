@@ -92,7 +92,7 @@ def test_t20_is_global_alone_would_let_it_through(text: str) -> None:
         *("100.64.0.1", "100.127.255.255", "::1", "fd00::1", "fc00::1"),
     ],
 )
-def test_private_addresses_are_private(text: str) -> None:
+def test_t20_private_addresses_are_private(text: str) -> None:
     """Loopback, the private ranges and those shared behind a carrier or a VPN are private."""
     assert addresses.is_private(ip_address(text))
     assert not addresses.is_forbidden(ip_address(text))
@@ -116,7 +116,7 @@ def test_no_address_is_forbidden_and_private(address: IPv4Address | IPv6Address)
 
 
 @given(st.ip_addresses(v=4))
-def test_an_address_is_judged_alike_however_it_is_written(address: IPv4Address) -> None:
+def test_t20_an_address_is_judged_alike_however_it_is_written(address: IPv4Address) -> None:
     """IPv4 inside of IPv6 gets the same answers as it does alone."""
     for text in disguises(str(address)):
         hidden = ip_address(text)
@@ -128,7 +128,7 @@ def test_an_address_is_judged_alike_however_it_is_written(address: IPv4Address) 
 @pytest.mark.parametrize(
     "host", ["metadata", "metadata.google.internal", "metadata.goog", "instance-data"]
 )
-def test_names_of_metadata_services_are_forbidden(host: str) -> None:
+def test_t20_names_of_metadata_services_are_forbidden(host: str) -> None:
     """A metadata service is not asked by its name either."""
     assert addresses.is_forbidden_host(host)
 
@@ -156,7 +156,7 @@ def test_a_host_is_private_by_its_look(host: str, private: bool) -> None:
     assert addresses.is_private_host(host) is private
 
 
-def test_a_name_is_no_address() -> None:
+def test_t20_a_name_is_no_address() -> None:
     """Only what is written as an address is one; a shortened or numeric form is not."""
     for text in ("localhost", "", "127.1", "2130706433", "0x7f.1", "1.2.3.4.5", "::g"):
         assert addresses.literal(text) is None

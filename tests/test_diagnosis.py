@@ -226,7 +226,9 @@ def test_a_diagnosis_is_well_worded(row: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     "endpoint", ["https://api.example.com/v1", "http://localhost:1234/v1", "http://[::1]/v1", "?"]
 )
-def test_a_failed_request_is_well_worded(kind: TransportKind, provider: str, endpoint: str) -> None:
+def test_t57_a_failed_request_is_well_worded(
+    kind: TransportKind, provider: str, endpoint: str
+) -> None:
     """Whatever went wrong on the way, the key is not judged and there is something to do."""
     told = diagnose_failure(provider, TransportError(kind, "elsewhere.example"), endpoint=endpoint)
     assert told.verdict in {Verdict.UNREACHABLE, Verdict.MISCONFIGURED}
@@ -326,7 +328,7 @@ KEYS = {
 
 @pytest.mark.parametrize("kind", list(KEYS))
 @every_sample
-def test_nothing_like_a_key_is_quoted_from_a_body(row: dict[str, Any], kind: str) -> None:
+def test_t30_nothing_like_a_key_is_quoted_from_a_body(row: dict[str, Any], kind: str) -> None:
     """Wherever a server writes a key into its answer, no twelve characters of it are shown."""
     secret = KEYS[kind]
     core = secret.removeprefix("sk-proj-").removeprefix("sk-lm-")
@@ -336,7 +338,7 @@ def test_nothing_like_a_key_is_quoted_from_a_body(row: dict[str, Any], kind: str
         assert not any(window in told for window in windows), told
 
 
-def test_the_search_would_find_a_quoted_key() -> None:
+def test_t30_the_search_would_find_a_quoted_key() -> None:
     """The twin: a harmless word planted in the same places is quoted by some of them."""
     quoted = [
         row["case"]
@@ -387,14 +389,14 @@ ANYTHING = st.fixed_dictionaries(
 
 @settings(deadline=None, max_examples=400, database=None)
 @given(ANYTHING, JSON_VALUES)
-def test_no_json_makes_it_stumble(row: dict[str, Any], body: Any) -> None:
+def test_t29_no_json_makes_it_stumble(row: dict[str, Any], body: Any) -> None:
     """Any JSON of the known names in any nesting gets a whole, well worded diagnosis."""
     assert_well_worded(judged(row, body=json.dumps(body)))
 
 
 @settings(deadline=None, max_examples=200, database=None)
 @given(ANYTHING, st.binary(max_size=300) | st.text(max_size=200) | st.just(b"\xff\xfe{\x00"))
-def test_no_bytes_make_it_stumble(row: dict[str, Any], body: bytes | str) -> None:
+def test_t29_no_bytes_make_it_stumble(row: dict[str, Any], body: bytes | str) -> None:
     """Any bytes and any text get a whole, well worded diagnosis."""
     assert_well_worded(judged(row, body=body))
 
@@ -421,7 +423,7 @@ HARD = {
 
 @pytest.mark.parametrize("name", list(HARD))
 @pytest.mark.parametrize("status", [200, 403, 429, None])
-def test_no_monstrous_body_makes_it_stumble_or_wait(name: str, status: int | None) -> None:
+def test_t29_no_monstrous_body_makes_it_stumble_or_wait(name: str, status: int | None) -> None:
     """Deep, long and broken bodies are judged like others, and in no time worth speaking of."""
     assert_well_worded(answer("openrouter", status, HARD[name]))
 

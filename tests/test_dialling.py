@@ -52,7 +52,7 @@ NEVER = [
 
 @pytest.mark.parametrize("address", NEVER)
 @pytest.mark.parametrize("allow_private", [True, False])
-def test_some_addresses_are_never_dialled(address: str, allow_private: bool) -> None:
+def test_t20_some_addresses_are_never_dialled(address: str, allow_private: bool) -> None:
     """Link-local, metadata and the like are refused once a name turns out to be there."""
     outbound = Outbound(resolver=Names([address]), policy=AddressPolicy(allow_private))
     started = time.monotonic()
@@ -61,14 +61,14 @@ def test_some_addresses_are_never_dialled(address: str, allow_private: bool) -> 
     assert time.monotonic() - started < 0.5
 
 
-def test_a_name_for_a_forbidden_address_gets_nothing() -> None:
+def test_t20_t21_a_name_for_a_forbidden_address_gets_nothing() -> None:
     """0.0.0.0 reaches this machine on Linux, and nothing arrives there."""
     with Sink() as sink:
         error = failure(key(sink.url("box.internal")), Outbound(resolver=Names([HERE])))
         assert (error.kind, sink.accepts) == ("blocked", 0)
 
 
-def test_a_forbidden_address_would_get_the_key_without_the_guard() -> None:
+def test_t20_t21_a_forbidden_address_would_get_the_key_without_the_guard() -> None:
     """The twin: with the guard off the key arrives."""
     with Sink() as sink:
         outbound = off(link_local=False, plain_http=False, resolver=Names([HERE]))
@@ -77,14 +77,14 @@ def test_a_forbidden_address_would_get_the_key_without_the_guard() -> None:
 
 
 @pytest.mark.parametrize("answer", [["127.0.0.1", "169.254.169.254"], ["fe80::1", "127.0.0.1"]])
-def test_one_bad_address_spoils_the_answer(answer: list[str]) -> None:
+def test_t21_one_bad_address_spoils_the_answer(answer: list[str]) -> None:
     """A name that is at a good and at a bad address is not asked at the good one either."""
     with Sink() as sink:
         error = failure(key(sink.url("box.internal")), Outbound(resolver=Names(answer)))
         assert (error.kind, sink.accepts) == ("blocked", 0)
 
 
-def test_what_was_vetted_is_what_is_dialled() -> None:
+def test_t21_what_was_vetted_is_what_is_dialled() -> None:
     """One look-up a connection: a name that moves in between is asked where it was vetted."""
     with Sink(host="127.0.0.2") as sink:
         names = Names(["127.0.0.2"], ["169.254.169.254"])
@@ -96,7 +96,7 @@ def test_what_was_vetted_is_what_is_dialled() -> None:
         assert (names.asked, sink.accepts) == (["box.internal"] * 2, 1)
 
 
-def test_an_address_needs_no_looking_up() -> None:
+def test_t21_an_address_needs_no_looking_up() -> None:
     """A key for an address asks no resolver, which could say anything."""
     names = Names(["127.0.0.2"])
     with Sink() as sink:
@@ -105,7 +105,7 @@ def test_an_address_needs_no_looking_up() -> None:
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "::ffff:127.0.0.1"])
-def test_private_addresses_are_for_local_runs_alone(address: str) -> None:
+def test_t20_private_addresses_are_for_local_runs_alone(address: str) -> None:
     """A local run asks its own machine; a stricter policy does not."""
     with Sink() as sink:
         assert inside(sink, address) == 200
@@ -115,13 +115,13 @@ def test_private_addresses_are_for_local_runs_alone(address: str) -> None:
 
 
 @pytest.mark.parametrize("address", ["10.0.0.1", "192.168.1.1", "fd00::1", "64:ff9b::a00:1"])
-def test_a_stricter_policy_refuses_every_private_range(address: str) -> None:
+def test_t20_a_stricter_policy_refuses_every_private_range(address: str) -> None:
     """However a private address is written, a stricter policy knows it."""
     assert AddressPolicy().allows(address)
     assert not AddressPolicy(allow_private=False).allows(address)
 
 
-def test_a_private_name_at_a_public_address_is_not_asked_in_clear() -> None:
+def test_t25_a_private_name_at_a_public_address_is_not_asked_in_clear() -> None:
     """Plain http is for private addresses, not for names that look private."""
     names = Names(["192.88.99.1"])  # public, and of nobody: the relays of 6to4 are gone
     error = failure(key("http://box.internal:9/v1"), Outbound(resolver=names), deadline=1)
@@ -183,7 +183,9 @@ def old(signer: Authority) -> ssl.SSLContext:
     return context
 
 
-def test_a_good_certificate_is_accepted(signer: Authority, trusting: ssl.SSLContext) -> None:
+def test_t21_t25_a_good_certificate_is_accepted(
+    signer: Authority, trusting: ssl.SSLContext
+) -> None:
     """The name is compared, told to the server, and dialled where it was found."""
     with Sink(tls=signer.server(NAME)) as sink:
         outbound = Outbound(resolver=Names(["127.0.0.1"]), tls=trusting)
@@ -215,7 +217,7 @@ def doubtful(
         yield sink, trusting
 
 
-def test_nothing_is_said_to_a_server_that_proves_nothing(
+def test_t25_nothing_is_said_to_a_server_that_proves_nothing(
     doubtful: tuple[Sink, ssl.SSLContext],
 ) -> None:
     """Not one byte of a request goes to a server whose certificate is wrong."""
@@ -227,14 +229,14 @@ def test_nothing_is_said_to_a_server_that_proves_nothing(
 
 
 @pytest.mark.parametrize("doubtful", ["unknown authority", "wrong name", "expired"], indirect=True)
-def test_it_would_get_the_key_without_the_guard(doubtful: tuple[Sink, ssl.SSLContext]) -> None:
+def test_t25_it_would_get_the_key_without_the_guard(doubtful: tuple[Sink, ssl.SSLContext]) -> None:
     """The twin: with the guard off the key arrives."""
     sink, _ = doubtful
     ask(key(sink.url(NAME)), off(tls=False, resolver=Names(["127.0.0.1"])))
     assert sink.saw(SECRET)
 
 
-def test_an_old_server_would_get_the_key_from_an_old_context(signer: Authority) -> None:
+def test_t25_an_old_server_would_get_the_key_from_an_old_context(signer: Authority) -> None:
     """The twin for TLS 1.1: a context without the lower bound talks to that server."""
     lax = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     lax.load_verify_locations(cadata=signer.pem)
@@ -247,7 +249,7 @@ def test_an_old_server_would_get_the_key_from_an_old_context(signer: Authority) 
         assert sink.saw(SECRET)
 
 
-def test_the_environment_changes_nothing_about_tls(
+def test_t23_the_environment_changes_nothing_about_tls(
     signer: Authority, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """SSL_CERT_FILE adds no authority, and SSLKEYLOGFILE gets no key of any connection."""
@@ -282,7 +284,7 @@ def test_the_context_is_made_once() -> None:
         (raw(LONG), "deadline"),
     ],
 )
-def test_https_at_a_port_without_tls_is_told_apart(script: Script, kind: str) -> None:
+def test_t25_t57_https_at_a_port_without_tls_is_told_apart(script: Script, kind: str) -> None:
     """A server that speaks plain http, or nothing, has no bad certificate."""
     with Sink(script, reads=False) as sink:
         assert failure(key(f"https://127.0.0.1:{sink.port}/v1"), deadline=0.5).kind == kind

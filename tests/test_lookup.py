@@ -67,7 +67,7 @@ def test_a_failure_reaches_all_who_wait(error: Exception) -> None:
     assert asyncio.run(story()) == [error] * 3
 
 
-def test_many_who_ask_for_one_name_cost_one_thread() -> None:
+def test_t57_many_who_ask_for_one_name_cost_one_thread() -> None:
     """A look-up under way is shared; one who gives up takes it from no other; then it is over."""
 
     async def story() -> None:
@@ -121,11 +121,11 @@ def seconds_to_end(resolver: str, seconds: float) -> float:
         return time.monotonic() - said
 
 
-def test_a_program_ends_while_a_resolver_hangs() -> None:
+def test_t57_a_program_ends_while_a_resolver_hangs() -> None:
     """The end of the program waits for no look-up."""
     assert seconds_to_end("Lookup(hang)", 20) < 1.5
 
 
-def test_a_program_would_wait_for_asyncios_own_pool() -> None:
+def test_t57_a_program_would_wait_for_asyncios_own_pool() -> None:
     """The twin: the way asyncio looks names up, the program lives as long as the look-up."""
     assert seconds_to_end("as_asyncio_does", 3) > 1.5

@@ -286,14 +286,14 @@ BODIES = st.sampled_from(
 
 @settings(deadline=None, max_examples=200, database=None)
 @given(st.integers(500, 599), BODIES, st.sampled_from(["openai", "groq", "ollama", "new"]))
-def test_a_server_in_trouble_condemns_no_key(status: int, body: str, provider: str) -> None:
+def test_t57_a_server_in_trouble_condemns_no_key(status: int, body: str, provider: str) -> None:
     """From 500 on nothing is said about the key, whatever stands in the body."""
     assert Verdict.UNREACHABLE is answer(provider, status, body).verdict
 
 
 @pytest.mark.parametrize("status", [400, 402, 403, 404, 405, 408, 413, 429, 451, 500, 503, 520])
 @pytest.mark.parametrize("provider", ["openai", "mistral", "lmstudio", "new"])
-def test_a_page_condemns_no_key(provider: str, status: int) -> None:
+def test_t57_a_page_condemns_no_key(provider: str, status: int) -> None:
     """A page for people is somebody else's, so a key is neither proven nor refused by it."""
     page = "<html><title>Invalid API key</title><p>Your account has been suspended</p></html>"
     told = answer(provider, status, page)
@@ -301,7 +301,7 @@ def test_a_page_condemns_no_key(provider: str, status: int) -> None:
 
 
 @pytest.mark.parametrize("body", ["", "Forbidden", "RBAC: access denied"])
-def test_a_bare_403_says_nothing(body: str) -> None:
+def test_t57_a_bare_403_says_nothing(body: str) -> None:
     """Without an API's own envelope 403 can come from anybody on the way."""
     assert Verdict.UNREACHABLE is answer("groq", 403, body).verdict
 

@@ -34,7 +34,7 @@ SECRETS = st.text(VISIBLE, min_size=8, max_size=80)
         base64.b64encode(f"Authorization: Bearer {SECRET}\r\nHost: x".encode()).decode(),
     ],
 )
-def test_a_secret_goes_in_every_form(said: str) -> None:
+def test_t30_a_secret_goes_in_every_form(said: str) -> None:
     """As it is, reversed, in hex or in base64, nothing is left that a leak scan finds."""
     scrubber = Scrubber(SECRET)
     for text in (scrubber.text(f"<{said}>"), scrubber.raw(f"<{said}>".encode()).decode()):
@@ -43,7 +43,7 @@ def test_a_secret_goes_in_every_form(said: str) -> None:
 
 
 @given(secret=SECRETS, before=st.text(max_size=5), behind=st.text(max_size=5))
-def test_any_secret_goes_however_it_is_escaped(secret: str, before: str, behind: str) -> None:
+def test_t30_any_secret_goes_however_it_is_escaped(secret: str, before: str, behind: str) -> None:
     """For all secrets: escaped for JSON, a page or a URL, they are found and taken out."""
     scrubber = Scrubber(secret)
     for form in (
@@ -115,7 +115,7 @@ FORMS = [SECRET, SECRET[::-1], SECRET.encode().hex(), base64.b64encode(SECRET.en
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_a_secret_that_is_cut_anywhere_goes(form: str) -> None:
+def test_t30_a_secret_that_is_cut_anywhere_goes(form: str) -> None:
     """Cut in two at every place, or into single characters, a secret does not come through."""
     text = f"Your key is {form}, is it not?"
     halves = ((text[:cut], text[cut:]) for cut in range(len(text) + 1))
@@ -126,7 +126,7 @@ def test_a_secret_that_is_cut_anywhere_goes(form: str) -> None:
     assert said.startswith("Your key is [key removed]")
 
 
-def test_pieces_looked_at_one_by_one_would_let_it_through() -> None:
+def test_t30_pieces_looked_at_one_by_one_would_let_it_through() -> None:
     """The twin: without memory for what came before, a cut secret is not found."""
     text = f"Your key is {SECRET}."
     one_by_one = "".join(map(Scrubber(SECRET).text, (text[:30], text[30:])))

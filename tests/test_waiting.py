@@ -99,14 +99,16 @@ def test_openrouters_moment_is_read_out_of_its_own_headers(
         ({"retry-after-ms": "0"}, 0.0),
     ],
 )
-def test_an_absurd_wait_is_a_day_or_none(headers: dict[str, str], seconds: float | None) -> None:
+def test_t57_an_absurd_wait_is_a_day_or_none(
+    headers: dict[str, str], seconds: float | None
+) -> None:
     """No wait is longer than a day or shorter than nothing."""
     assert seconds == wait_of(case(429, "", headers))
 
 
 @settings(deadline=None, max_examples=300, database=None)
 @given(st.text(max_size=60), st.text(max_size=60), st.text(max_size=60))
-def test_nothing_makes_it_stumble(ms: str, after: str, told: str) -> None:
+def test_t57_nothing_makes_it_stumble(ms: str, after: str, told: str) -> None:
     """Any headers and any words give seconds between nothing and a day, or none."""
     headers = {"retry-after-ms": ms, "retry-after": after}
     found = wait_of(case(429, {"error": {"message": f"try again in {told}"}}, headers))

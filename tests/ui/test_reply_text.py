@@ -30,7 +30,7 @@ def shown(text: str) -> str:
         ("| a | b |\n|---|---|\n| 1 | 2 |", "| a | b |\n|---|---|\n| 1 | 2 |"),
     ],
 )  # fmt: skip
-def test_what_is_shown(said: str, expected: str) -> None:
+def test_t31_what_is_shown(said: str, expected: str) -> None:
     """Pictures become their alt text, links are followed by their host, the rest stays."""
     assert shown(said) == expected
 
@@ -64,7 +64,7 @@ def test_code_is_left_alone(code: str) -> None:
         "[x][ref]\n[ref]: https://evil.example",
     ],
 )
-def test_odd_forms_are_broken_and_not_trusted(said: str) -> None:
+def test_t31_odd_forms_are_broken_and_not_trusted(said: str) -> None:
     """What is not read for sure is kept from being a picture, a link or a directive."""
     out = reply(said)
     assert "![" not in out
@@ -76,7 +76,7 @@ def test_odd_forms_are_broken_and_not_trusted(said: str) -> None:
 
 
 @given(st.text(alphabet="![]()`~:\n ahtps/.<>\"'ö", max_size=80))
-def test_no_picture_ever_stands_in_prose(said: str) -> None:
+def test_t31_no_picture_ever_stands_in_prose(said: str) -> None:
     """Whatever a model writes, no picture is left outside of code, and nothing breaks."""
     out = reply(said)
     if "`" not in said and "~" not in said:
@@ -84,7 +84,7 @@ def test_no_picture_ever_stands_in_prose(said: str) -> None:
 
 
 @given(st.text(alphabet="![a](https://b.c/d)`\n", max_size=60))
-def test_streaming_never_shows_a_picture_on_the_way(said: str) -> None:
+def test_t31_streaming_never_shows_a_picture_on_the_way(said: str) -> None:
     """Each beginning of a reply is as harmless as the whole."""
     for end in range(len(said)):
         if "`" not in said[:end]:

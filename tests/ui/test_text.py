@@ -22,7 +22,7 @@ def test_plain_names_are_bold(name: str) -> None:
 @pytest.mark.parametrize(
     "name", ["<b>", "www.evil.example", "https://x", "a -> b", ":streamlit:", "![x](y)", "a@b.c"]
 )
-def test_active_names_are_set_as_code(name: str) -> None:
+def test_t31_active_names_are_set_as_code(name: str) -> None:
     """Whatever Streamlit would make something of is set as code, which nothing looks into."""
     assert literal(name) == f"`{name}`"
 
@@ -35,12 +35,12 @@ def test_code_survives_backticks(text: str) -> None:
 
 
 @given(st.text())
-def test_escaped_text_stays_on_one_line(text: str) -> None:
+def test_t31_escaped_text_stays_on_one_line(text: str) -> None:
     """Escaping folds white space, so that no text can start a Markdown block of its own."""
     assert "\n" not in escape(text)
 
 
-def test_escape_leaves_no_punctuation_bare() -> None:
+def test_t31_escape_leaves_no_punctuation_bare() -> None:
     """Each ASCII punctuation mark has a backslash before it."""
     assert escape("[a](b)") == r"\[a\]\(b\)"
 
@@ -67,7 +67,7 @@ def test_an_unknown_zone_is_utc(name: str | None) -> None:
         (timedelta(days=2), "2 days ago"),
     ],
 )
-def test_how_long_ago(gone: timedelta, words: str) -> None:
+def test_t59_how_long_ago(gone: timedelta, words: str) -> None:
     """The largest fitting unit is named, and the future counts as now."""
     assert ago(AT - gone, AT) == words
 
