@@ -12,6 +12,17 @@ _SPELT = {"LMStudio", "NVIDIA", "xAI"}
 """Labels that begin with the name of a letter which itself begins with a vowel."""
 _VENDORS = {sign.slug: sign.label for sign in SIGNS}
 
+WORDS: dict[Verdict, str] = {
+    Verdict.VALID: "Valid",
+    Verdict.LIMITED: "Valid, limited",
+    Verdict.INVALID: "Invalid",
+    Verdict.MISCONFIGURED: "Wrong endpoint",
+    Verdict.UNREACHABLE: "Unreachable",
+    Verdict.UNVERIFIED: "Unverified",
+    Verdict.LOCKED: "Locked",
+    Verdict.UNCHECKED: "Not checked",
+}
+"""The verdicts as people read them, on the badges and everywhere else."""
 UNUSABLE = frozenset({Verdict.INVALID, Verdict.MISCONFIGURED, Verdict.LOCKED, Verdict.UNREACHABLE})
 """Verdicts after which a check counts as failed for the command line's exit status."""
 

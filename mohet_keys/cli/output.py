@@ -13,27 +13,17 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from mohet_keys.model import CheckResult, Diagnosis, KeyEntry, Verdict
+from mohet_keys.printed import one_line as one_line
+from mohet_keys.printed import printable as printable
+from mohet_keys.printed import running_text as running_text
 from mohet_keys.providers import BY_SLUG, PROVIDERS
 from mohet_keys.standing import UNUSABLE, standing, vendor_label
-
-WORDS: dict[Verdict, str] = {
-    Verdict.VALID: "Valid",
-    Verdict.LIMITED: "Valid, limited",
-    Verdict.INVALID: "Invalid",
-    Verdict.MISCONFIGURED: "Wrong endpoint",
-    Verdict.UNREACHABLE: "Unreachable",
-    Verdict.UNVERIFIED: "Unverified",
-    Verdict.LOCKED: "Locked",
-    Verdict.UNCHECKED: "Not checked",
-}
-"""The verdicts as people read them: the same words as on the badges."""
+from mohet_keys.standing import WORDS as WORDS
 
 LINE = 100
 """Columns that a list tries to keep to, by cutting endpoints; whole ones are in the JSON."""
 LEAST_OF_ENDPOINT = 24
 GAP = "  "
-_JOINERS = "\u200c\u200d"  # several scripts and many emoji are not written without them
-_HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,28 +56,7 @@ class Shown:
         return printable(f"{self.entry.provider}/{self.entry.name}")
 
 
-# --- text that does no harm -------------------------------------------------------------------
-
-
-def printable(text: str) -> str:
-    """The text with an escape for each character that would not be seen as itself."""
-    return "".join(_shown(character) for character in text)
-
-
-def running_text(text: str) -> str:
-    """The same for text of several lines, which stay lines."""
-    return "".join(c if c in "\n\t" else _shown(c) for c in text)
-
-
-def one_line(text: str) -> str:
-    """The same, with every run of white space as one space."""
-    return printable(" ".join(text.split()))
-
-
-def _shown(character: str) -> str:
-    if character in _JOINERS or unicodedata.category(character) not in _HIDDEN:
-        return character
-    return character.encode("unicode_escape").decode()
+# --- columns ----------------------------------------------------------------------------------
 
 
 def _width(text: str) -> int:

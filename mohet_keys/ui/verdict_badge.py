@@ -5,19 +5,24 @@ from __future__ import annotations
 from typing import Literal
 
 from mohet_keys.model import Verdict
+from mohet_keys.standing import WORDS
 
 Colour = Literal["green", "orange", "red", "gray", "violet"]
 
-BADGES: dict[Verdict, tuple[str, Colour, str]] = {
-    Verdict.VALID: ("Valid", "green", "check_circle"),
-    Verdict.LIMITED: ("Valid, limited", "orange", "error"),
-    Verdict.INVALID: ("Invalid", "red", "cancel"),
-    Verdict.MISCONFIGURED: ("Wrong endpoint", "orange", "wrong_location"),
-    Verdict.UNREACHABLE: ("Unreachable", "gray", "cloud_off"),
-    Verdict.UNVERIFIED: ("Unverified", "gray", "help"),
-    Verdict.LOCKED: ("Locked", "violet", "lock"),
-    Verdict.UNCHECKED: ("Not checked", "gray", "radio_button_unchecked"),
+_LOOKS: dict[Verdict, tuple[Colour, str]] = {
+    Verdict.VALID: ("green", "check_circle"),
+    Verdict.LIMITED: ("orange", "error"),
+    Verdict.INVALID: ("red", "cancel"),
+    Verdict.MISCONFIGURED: ("orange", "wrong_location"),
+    Verdict.UNREACHABLE: ("gray", "cloud_off"),
+    Verdict.UNVERIFIED: ("gray", "help"),
+    Verdict.LOCKED: ("violet", "lock"),
+    Verdict.UNCHECKED: ("gray", "radio_button_unchecked"),
 }
+BADGES: dict[Verdict, tuple[str, Colour, str]] = {
+    verdict: (WORDS[verdict], *look) for verdict, look in _LOOKS.items()
+}
+"""Words, colour and icon."""
 
 
 def badge(verdict: Verdict) -> str:
