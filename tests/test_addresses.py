@@ -43,7 +43,8 @@ def disguises(inner: str) -> list[str]:
     [
         *METADATA,
         *(NOWHERE, "0.1.2.3", "169.254.1.1", "224.0.0.1", "239.255.255.250", "255.255.255.255"),
-        *("::", "fe80::1", "febf::1", "fec0::1", "fd00:ec2::254", "fd20:ce::254", "ff02::1"),
+        *("::", "fe80::1", "febf::1", "fec0::1", "fd00:ec2::254", "fd00:ec2::23", "fd00:42::42"),
+        *("fd20:ce::254", "ff02::1", "169.254.170.2", "169.254.0.23"),
     ],
 )
 def test_t20_some_addresses_are_forbidden(text: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import ssl
 import time
 import warnings
@@ -13,6 +14,7 @@ import pytest
 from mohet_keys.dialling import IMPATIENCE, make_context, shared_context
 from mohet_keys.errors import TransportError
 from mohet_keys.http import AddressPolicy, Outbound
+from mohet_keys.lookup import Lookup
 from tests.asking import SECRET, ask, failure, key, off
 from tests.certificates import Authority, authority
 from tests.sink import LONG, RESET, Script, Sink, deaf_port, raw, reply
@@ -84,6 +86,14 @@ def test_t21_one_bad_address_spoils_the_answer(answer: list[str]) -> None:
         assert (error.kind, sink.accepts) == ("blocked", 0)
 
 
+def test_t21_the_good_address_would_be_asked_without_the_guard() -> None:
+    """The twin: with the guard off the key arrives at the good one of two."""
+    with Sink() as sink:
+        names = Names(["127.0.0.1", "169.254.169.254"])
+        ask(key(sink.url("box.internal")), off(link_local=False, resolver=names))
+        assert sink.saw(SECRET)
+
+
 def test_t21_what_was_vetted_is_what_is_dialled() -> None:
     """One look-up a connection: a name that moves in between is asked where it was vetted."""
     with Sink(host="127.0.0.2") as sink:
@@ -94,6 +104,28 @@ def test_t21_what_was_vetted_is_what_is_dialled() -> None:
         assert sink.headers()["host"] == f"box.internal:{sink.port}"
         assert failure(key(sink.url("box.internal")), outbound).kind == "blocked"
         assert (names.asked, sink.accepts) == (["box.internal"] * 2, 1)
+
+
+def test_t21_nothing_below_looks_the_name_up_again(
+    monkeypatch: pytest.MonkeyPatch, signer: Authority, trusting: ssl.SSLContext
+) -> None:
+    """The system is asked once, by us; certificate, SNI and Host are still those of the name."""
+    asked: list[str | bytes] = []
+
+    def first(host: str | bytes, port: int, **_how: object) -> list[tuple[object, ...]]:
+        asked.append(host)
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.2", port))]
+
+    def again(*_given: object, **_how: object) -> None:
+        raise AssertionError("a name was looked up a second time")
+
+    for name in ("getaddrinfo", "gethostbyname", "gethostbyname_ex"):
+        monkeypatch.setattr(socket, name, again)
+    with Sink(host="127.0.0.2", tls=signer.server(NAME)) as sink:
+        outbound = Outbound(resolver=Lookup(first), tls=trusting)  # type: ignore[arg-type]
+        assert ask(key(sink.url(NAME)), outbound).status == 200
+        assert (asked, sink.accepts, sink.names) == ([NAME], 1, [NAME])
+        assert sink.headers()["host"] == f"{NAME}:{sink.port}"
 
 
 def test_t21_an_address_needs_no_looking_up() -> None:
