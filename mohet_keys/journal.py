@@ -109,11 +109,14 @@ def host_of(endpoint: str) -> str:
 def write(connection: Connection, doing: Doing) -> int:
     """Record something in a transaction that is under way. Returns its number.
 
-    The mark of its secret is that which the key has at this moment of the transaction.
+    Unless it says which, the mark of its secret is that which the key has at this moment of the
+    transaction.
     """
-    mark = select(func.substr(KEY.c.fingerprint, 1, MARK)).where(KEY.c.id == doing.key_id)
+    marked = select(func.substr(KEY.c.fingerprint, 1, MARK)).where(KEY.c.id == doing.key_id)
     told = {k: storable(v) if isinstance(v, str) else v for k, v in asdict(doing).items()}
-    made = connection.execute(insert(EVENT).values(**told, fingerprint=mark.scalar_subquery()))
+    given = told.pop("mark")
+    mark = marked.scalar_subquery() if given is None else given[:MARK] or None
+    made = connection.execute(insert(EVENT).values(**told, fingerprint=mark))
     (number,) = made.inserted_primary_key or (0,)
     return int(number)
 

@@ -140,6 +140,9 @@ class Doing:
     result: str = "done"
     detail: str = ""
     request_id: str = ""
+    mark: str | None = None
+    """The keyed mark of the secret it was done with, empty for one too short to have a mark; None
+    for the secret that the key has."""
 
 
 @dataclass(frozen=True, slots=True)

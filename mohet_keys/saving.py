@@ -41,6 +41,20 @@ class Draft:
 
 
 @dataclass(frozen=True, slots=True)
+class Trial:
+    """A new secret for a key, opened for one test at the address that the key's own is sealed for.
+
+    It holds for the version of the key that was seen.
+    """
+
+    key_id: str
+    version: int
+    key: OpenedKey
+    """The new secret. It is nobody's yet, so it has neither the key's id nor a revision."""
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Prepared:
     """A key as it would be saved: read, mended and sealed, but not written.
 

@@ -11,12 +11,12 @@ import secrets
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from mohet_keys import endpoints, pasted
 from mohet_keys.errors import ConflictError, InputError, LockedError, RefusedError, SealError
-from mohet_keys.journal import about, host_of
+from mohet_keys.journal import MARK, Wanted, about, host_of
 from mohet_keys.keyring import OutdatedSealError
 from mohet_keys.model import (
     Action,
@@ -37,6 +37,7 @@ from mohet_keys.saving import (
     Page,
     Prepared,
     Saved,
+    Trial,
     changed_entry,
     changes_of,
     row_of,
@@ -46,13 +47,29 @@ from mohet_keys.sealed import Label
 from mohet_keys.standing import held_diagnosis, standing, vendor_label
 from mohet_keys.typed import Typed, provider_row, read_changes, read_new, require_no_secret
 
-__all__ = ["Draft", "KeyService", "Page", "Prepared", "Saved"]
+__all__ = ["Draft", "KeyService", "Page", "Prepared", "Saved", "Trial"]
 
+UNDO_FOR = timedelta(minutes=15)
+"""How long the secret that a key had before can be brought back after it was replaced."""
+SHOWN_FOR = timedelta(seconds=20)
+"""How long a secret may be seen after it was asked for."""
 _IMMOVABLE = "This key cannot be moved. Add it at its own provider instead."
+_NOTHING_TO_REPLACE = "This key has no secret that could be replaced. Edit the key to give it one."
+_PAST = "The former secret is deleted for good by now, so it cannot be brought back."
+_NOT_SHOWN = "Secrets are not shown here. MOHET_ALLOW_REVEAL=1 would allow it."
+_NOTHING_TO_SHOW = "This key has no secret that could be shown."
+_HIDDEN = "The time to see this secret is over. Ask for it again."
 
 
 def _now() -> datetime:
     return datetime.now(UTC)
+
+
+def _seen(entry: KeyEntry, version: int) -> KeyEntry:
+    """The key, if it still is what was seen of it. Raises ConflictError."""
+    if entry.version != version:
+        raise ConflictError(entry.name, entry.updated_by, entry.updated_at)
+    return entry
 
 
 class KeyService:
@@ -314,31 +331,130 @@ class KeyService:
         if entry.looks_like:
             raise RefusedError(standing(entry).explanation)
         doing = about(self._doing(why, owner, result=""), entry)
-        try:
-            opened = self._unsealed(sealed)
-        except SealError as error:
-            self._begin(replace(doing, result="locked", detail=str(error)))
-            raise
-        return replace(opened, use=self._begin(doing))
+        return replace(self._opened(sealed, doing), use=self._begin(doing))
 
     def finish(self, use: int, result: str, *, detail: str = "") -> None:
         """Record how a use went: a verdict, or the way a reply ended. `detail` is our own words."""
         if use:
             self._repository.journal.end(use, result, self._clock(), detail)
 
-    def reveal(self, key_id: str, *, owner: str) -> str:
-        """The secret for its owner's eyes. Each time is on record before it is shown.
+    def reveal(self, key_id: str, *, owner: str) -> datetime:
+        """Have a secret shown to its owner; that is on record when this comes back.
 
-        Raises RefusedError where revealing is not allowed, and like `open`.
+        Until the moment that is returned, `revealed` gives the secret out. Raises RefusedError
+        for a key without a secret and where secrets are not shown, which is on record too;
+        NotFoundError, LockedError, StoreError.
+        """
+        sealed = self._repository.sealed(key_id, owner)
+        doing = about(self._doing("reveal", owner), sealed.entry)
+        if not self.allow_reveal:
+            self._begin(replace(doing, result="refused"))
+            raise RefusedError(_NOT_SHOWN)
+        if self._opened(sealed, doing).secret is None:
+            raise RefusedError(_NOTHING_TO_SHOW)
+        self._begin(doing)
+        return doing.at + SHOWN_FOR
+
+    def revealed(self, key_id: str, *, owner: str) -> str:
+        """The secret whose showing was recorded just now. It is not recorded again.
+
+        Raises RefusedError when the time is over, when the clock was set back meanwhile, and when
+        the key has another secret by now; else like `reveal`.
         """
         if not self.allow_reveal:
-            raise RefusedError("Secrets are not shown here. MOHET_ALLOW_REVEAL=1 would allow it.")
+            raise RefusedError(_NOT_SHOWN)
+        shown = Wanted(owner=owner, action="reveal", key_id=key_id, result="done")
+        last = next(iter(self._repository.journal.page(shown, limit=1)), None)
+        if last is None or not last.at <= self._clock() < last.at + SHOWN_FOR:
+            raise RefusedError(_HIDDEN)
+        secret = self._unsealed(self._repository.sealed(key_id, owner)).secret or ""
+        if last.fingerprint != self._mark(secret):
+            raise RefusedError(_HIDDEN)
+        return secret
+
+    # --- replacing a secret --------------------------------------------------------------------
+
+    def trial(self, key_id: str, secret: str, *, owner: str, version: int) -> Trial:
+        """A new secret for a key, for a test before it takes the place of the present one.
+
+        It may be tried at the address that the present one is sealed for, and nowhere else; that it
+        is going to be tried is recorded, and nothing else is written. Raises InputError for what
+        was typed, ConflictError when the key was changed meanwhile, RefusedError for a key without
+        a secret, NotFoundError, LockedError (a SealError is on record), StoreError.
+        """
+        self._safe.require()
         sealed = self._repository.sealed(key_id, owner)
-        secret = self._unsealed(sealed).secret
-        self._begin(about(self._doing("reveal", owner), sealed.entry))
-        return secret or ""
+        entry = _seen(sealed.entry, version)
+        if not entry.has_secret:
+            raise RefusedError(_NOTHING_TO_REPLACE)
+        doing = about(self._doing("try", owner, result=""), entry)
+        present = self._opened(sealed, doing)
+        typed = pasted.clean_secret(secret, optional=False)
+        print_ = self._replacing(present, typed.secret, owner)
+        use = self._begin(replace(doing, mark=print_ or ""))
+        key = replace(present, id="", revision=0, secret=typed.secret, use=use)
+        return Trial(entry.id, entry.version, key, typed.notes)
+
+    def _replacing(self, present: OpenedKey, secret: str, owner: str) -> str | None:
+        """The mark of a secret that may take the place of the present one. Raises InputError."""
+        if secret == present.secret:
+            raise InputError("secret", "This is the secret that the key has now. Enter a new one.")
+        held = pasted.looks_like(secret, provider_row(present.provider), present.destination)
+        if held:
+            reason = held_diagnosis(held.slug).reason
+            told = f"This {reason}, so it was sent nowhere. Paste a key of this provider."
+            raise InputError("secret", told)
+        return self._unused_fingerprint(secret, owner, present.id)
+
+    def swap(self, trial: Trial, *, owner: str) -> Saved:
+        """Give a key the secret that was tried, at the address it was tried at.
+
+        The one it had can be brought back for a quarter of an hour. Raises ConflictError when the
+        key was changed meanwhile, InputError, NotFoundError, LockedError, StoreError.
+        """
+        entry = self._at_version(trial.key_id, owner, trial.version)
+        key = trial.key
+        typed = Typed(
+            *(entry.name, key.secret or "", key.destination, key.allow_http, trial.notes),
+            provider=key.provider,
+        )
+        until = self._clock() + UNDO_FOR
+        return self._reseal(entry, typed, owner, action="replace", undo_until=until)
+
+    def undo_swap(self, key_id: str, *, owner: str, version: int) -> Saved:
+        """Bring back the secret that a key had before, for the same address.
+
+        Raises RefusedError when it is past or saved elsewhere by now, LockedError when it does not
+        open (a SealError is on record), ConflictError, NotFoundError, StoreError.
+        """
+        self._safe.require()
+        entry = self._at_version(key_id, owner, version)
+        former = self._repository.former(key_id, owner, self._clock())
+        if former is None:
+            self.forget_former()
+            raise RefusedError(_PAST)
+        revision, blob = former
+        then = SealedRow(replace(entry, revision=revision), blob)
+        secret = self._opened(then, about(self._doing("undo", owner), entry)).secret or ""
+        typed = Typed(entry.name, secret, entry.endpoint, entry.allow_http, ())
+        try:
+            return self._reseal(entry, typed, owner, action="undo")
+        except InputError as error:
+            raise RefusedError(f"The former secret was not brought back. {error}") from None
+
+    def forget_former(self) -> int:
+        """Delete for good every secret that cannot be brought back any more. Returns how many."""
+        return self._repository.forget_former(self._clock())
 
     # --- the steps of an edit ----------------------------------------------------------------
+
+    def _opened(self, sealed: SealedRow, doing: Doing) -> OpenedKey:
+        """What is sealed. That it was altered is recorded of what was to be done with it."""
+        try:
+            return self._unsealed(sealed)
+        except SealError as error:
+            self._begin(replace(doing, result="locked", detail=str(error)))
+            raise
 
     def _unsealed(self, sealed: SealedRow) -> OpenedKey:
         """What is sealed, bound to the label that its row has now. Raises LockedError."""
@@ -355,10 +471,7 @@ class KeyService:
         )
 
     def _at_version(self, key_id: str, owner: str, version: int) -> KeyEntry:
-        entry = self._repository.entry(key_id, owner)
-        if entry.version != version:
-            raise ConflictError(entry.name, entry.updated_by, entry.updated_at)
-        return entry
+        return _seen(self._repository.entry(key_id, owner), version)
 
     def _holds(self, entry: KeyEntry, secret: str, owner: str) -> bool:
         """Whether this secret is what is sealed already; no when that does not open any more."""
@@ -371,6 +484,10 @@ class KeyService:
     def _fingerprint(self, secret: str) -> str | None:
         """Its mark; none for one too short to be a credential: local servers may share it."""
         return self._safe.fingerprint(secret) if len(secret) >= pasted.SHORTEST_SHOWN else None
+
+    def _mark(self, secret: str) -> str | None:
+        print_ = self._fingerprint(secret)
+        return print_[:MARK] if print_ else None
 
     def _unused_fingerprint(self, secret: str, owner: str, own_id: str | None = None) -> str | None:
         print_ = self._fingerprint(secret)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from mohet_keys import masterkey, vault
 from mohet_keys.chat import ChatService
 from mohet_keys.http import Outbound
+from mohet_keys.replacing import Replacer
 from mohet_keys.repository import Repository
 from mohet_keys.safe import Safe
 from mohet_keys.service import KeyService
@@ -23,6 +24,7 @@ class Parts:
     checks: ValidationService
     chats: ChatService
     starter: Starter
+    replacer: Replacer
     outbound: Outbound
     repository: Repository
     safe: Safe
@@ -50,7 +52,10 @@ def build(settings: Settings | None = None, *, outbound: Outbound | None = None)
     way_out = outbound or Outbound()
     checks = ValidationService(keys, way_out)
     chats = ChatService(keys, way_out)
-    return Parts(keys, checks, chats, Starter(keys, checks), way_out, repository, safe)
+    replacer = Replacer(keys, checks)
+    replacer.forget()  # what ran out while nothing was running
+    starter = Starter(keys, checks)
+    return Parts(keys, checks, chats, starter, replacer, way_out, repository, safe)
 
 
 def _open_safe(settings: Settings, repository: Repository) -> Safe:

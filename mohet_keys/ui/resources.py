@@ -11,6 +11,7 @@ from mohet_keys.background import Background, shared
 from mohet_keys.chat import ChatService
 from mohet_keys.http import Outbound
 from mohet_keys.model import LOCAL_OWNER
+from mohet_keys.replacing import Replacer
 from mohet_keys.service import KeyService
 from mohet_keys.settings import Settings
 from mohet_keys.starting import Starter
@@ -51,6 +52,11 @@ def chats() -> ChatService:
 def starter() -> Starter:
     """The test of a first key."""
     return parts().starter
+
+
+def replacer() -> Replacer:
+    """The test of a new secret for a saved key."""
+    return parts().replacer
 
 
 def outbound() -> Outbound:
