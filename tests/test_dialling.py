@@ -90,7 +90,8 @@ def test_t21_the_good_address_would_be_asked_without_the_guard() -> None:
     """The twin: with the guard off the key arrives at the good one of two."""
     with Sink() as sink:
         names = Names(["127.0.0.1", "169.254.169.254"])
-        ask(key(sink.url("box.internal")), off(link_local=False, resolver=names))
+        outbound = off(link_local=False, plain_http=False, resolver=names)
+        ask(key(sink.url("box.internal")), outbound)
         assert sink.saw(SECRET)
 
 
