@@ -14,10 +14,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from mohet_keys import contents, masterkey, migrations, sqlite_copy, sqlite_file
+from mohet_keys import contents, masterkey, sqlite_copy, sqlite_file
 from mohet_keys.backup import live_file
 from mohet_keys.contents import Contents
-from mohet_keys.database import Database, looking, url_of
+from mohet_keys.database import looking, url_of
 from mohet_keys.errors import LockedError, RefusedError, StoreError
 from mohet_keys.settings import Settings
 from mohet_keys.sqlite_copy import DamagedError
@@ -121,7 +121,7 @@ def _taken_in(source: Path, copy: Path) -> str:
             f"{source} is damaged, or is no database. Take another backup."
         ) from None
     except StoreError as error:
-        raise RefusedError(f"{source} cannot be read. {error}") from None
+        raise RefusedError(f"{source} cannot be copied for a look. {error}") from None
     if faults:
         said = f"{source} is damaged (first: {faults[0][:200]}). Take another backup."
         raise RefusedError(said)
@@ -138,20 +138,14 @@ def _taken_in(source: Path, copy: Path) -> str:
 
 
 def _bring_up(source: Path, copy: Path) -> None:
-    """Bring a copy to the newest step, and see that its tables are those of a new store."""
-    sample = copy.with_name("sample.db")
+    """Bring a copy to the newest step, and see that it is then like a new store."""
     try:
-        for path in (copy, sample):
-            database = Database(url_of(path))
-            try:
-                migrations.migrate(database)
-            finally:
-                database.close()
+        contents.bring_up(url_of(copy))
     except StoreError as error:
         raise RefusedError(f"{source} cannot be brought to the present version. {error}") from None
-    with looking(url_of(copy)) as found, looking(url_of(sample)) as wanted:
-        if not contents.is_like(found, wanted):
-            raise RefusedError(f"{source} has other tables than a store of Mohet Keys.")
+    with looking(url_of(copy)) as connection:
+        if not contents.is_ours(connection):
+            raise RefusedError(f"{source} has other tables or triggers than a store of Mohet Keys.")
 
 
 def _opened(settings: Settings, read: Contents) -> tuple[str | None, int, int]:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from mohet_keys import migrations
+from mohet_keys.database import Database, looking, url_of
 from mohet_keys.errors import LockedError, SealError
 from mohet_keys.queries import wraps
 from mohet_keys.vault import Label, Vault, WrappedKey
@@ -115,17 +118,36 @@ _UNIQUE = (
 _ACTORS = "SELECT type, name, tbl_name, sql FROM sqlite_master WHERE type IN ('trigger', 'view')"
 
 
-def is_like(found: Any, wanted: Any) -> bool:
-    """Whether a SQLite store has the tables of another one, and nothing that acts by itself.
+def is_ours(connection: Any) -> bool:
+    """Whether a SQLite store at the newest step has the tables and triggers of a new one.
 
     Further tables and indexes do no harm; a trigger that is not ours could do anything to what is
-    saved later.
+    saved later. Raises StoreError.
     """
-    ours = {row[0] for row in _rows(wanted, _COLUMNS)}
-    same = {row for row in _rows(found, _COLUMNS) if row[0] in ours} == _rows(wanted, _COLUMNS)
-    guarded = _rows(wanted, _UNIQUE) <= _rows(found, _UNIQUE)
-    return same and guarded and _rows(found, _ACTORS) == _rows(wanted, _ACTORS)
+    columns, unique, actors = _of_a_new_store()
+    ours = {row[0] for row in columns}
+    same = {row for row in _rows(connection, _COLUMNS) if row[0] in ours} == columns
+    guarded = unique <= _rows(connection, _UNIQUE)
+    return same and guarded and _rows(connection, _ACTORS) == actors
 
 
-def _rows(connection: Any, asked: str) -> set[tuple[Any, ...]]:
-    return {tuple(row) for row in connection.exec_driver_sql(asked)}
+@cache
+def _of_a_new_store() -> tuple[frozenset[tuple[Any, ...]], ...]:
+    with TemporaryDirectory(prefix="mohet-keys-") as folder:
+        url = url_of(Path(folder) / "sample.db")
+        bring_up(url)
+        with looking(url) as connection:
+            return tuple(_rows(connection, asked) for asked in (_COLUMNS, _UNIQUE, _ACTORS))
+
+
+def bring_up(url: str) -> None:
+    """Bring the store at `url` to the newest step. Raises StoreError."""
+    database = Database(url)
+    try:
+        migrations.migrate(database)
+    finally:
+        database.close()
+
+
+def _rows(connection: Any, asked: str) -> frozenset[tuple[Any, ...]]:
+    return frozenset(tuple(row) for row in connection.exec_driver_sql(asked))

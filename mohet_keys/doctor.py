@@ -23,6 +23,7 @@ from mohet_keys.doctor_files import (
     disk,
     fatal,
     is_there,
+    kept_files,
     mode_of,
     note,
     ok,
@@ -70,7 +71,7 @@ def examine(settings: Settings, environment: Mapping[str, str] | None = None) ->
         return Report((*findings, fatal("settings", str(error))))
     findings.append(ok("settings", f"The store is {path or f'a {kind} database'}."))
     findings += disk(path or settings.data_dir)
-    findings += store_file(path) if path else []
+    findings += [*store_file(path), *kept_files(path)] if path else []
     found = _Found()
     findings += _store(settings, path, found)
     findings += _master(settings, path, found)
@@ -90,6 +91,9 @@ def _settings(settings: Settings) -> Iterator[Finding]:
                 "settings",
                 f"The {what} folder is relative, so it is another one in each working folder.",
             )
+    if settings.allow_reveal:
+        said = "MOHET_ALLOW_REVEAL is on: whoever reaches the app may look at a saved secret."
+        yield note("settings", f"{said} Each look is recorded.")
 
 
 def _strange_settings(names: Mapping[str, str]) -> Iterator[Finding]:
@@ -128,6 +132,7 @@ def _store(settings: Settings, path: Path | None, found: _Found) -> Iterator[Fin
             found.is_read = version in {None, migrations.HEAD}
             if version == migrations.HEAD:
                 found.read = contents.read(connection)
+                yield from _tables(connection) if path else ()
     except StoreError as error:
         found.is_read = False
         yield fatal("store", str(error))
@@ -135,16 +140,28 @@ def _store(settings: Settings, path: Path | None, found: _Found) -> Iterator[Fin
 
 def _soundness(connection: Any, path: Path) -> Iterator[Finding]:
     """SQLite's own look at its file."""
-    problems = [str(row[0]) for row in connection.exec_driver_sql("PRAGMA integrity_check")]
-    if problems == ["ok"]:
+    said = [str(row[0]) for row in connection.exec_driver_sql("PRAGMA integrity_check")]
+    problems = [problem for problem in said if problem != "ok"]
+    broken = connection.exec_driver_sql("PRAGMA foreign_key_check")
+    problems += [sqlite_file.broken_reference(*row) for row in broken]
+    if not problems:
         yield ok("store", "The file is whole, as SQLite’s own check says.")
     else:
-        said = f"The file is damaged ({len(problems)} found, first: {problems[0][:200]})."
-        yield wrong("store", f"{said} Restore it from a backup.")
+        told = f"The file is damaged ({len(problems)} found, first: {problems[0][:200]})."
+        yield wrong("store", f"{told} Restore it from a backup.")
     if sqlite_file.keeps_log(path):
         yield ok("store", "It keeps a write-ahead log, so readers and writers do not wait.")
     else:
         yield note("store", "It keeps no write-ahead log yet. The next start turns it on.")
+
+
+def _tables(connection: Any) -> Iterator[Finding]:
+    """Whether anybody else had a hand in the tables."""
+    if contents.is_ours(connection):
+        yield ok("store", "Its tables and triggers are those that this version makes.")
+    else:
+        said = "It has other tables or triggers than this version makes: somebody changed them."
+        yield wrong("store", f"{said} Restore it from a backup.")
 
 
 def _at_version(version: str | None) -> Finding:

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from mohet_keys import sqlite_file
+
 LOW_DISK = 100 * 1024 * 1024
 """Bytes; with less, the next writes may fail."""
 
@@ -75,7 +77,11 @@ def store_file(path: Path) -> Iterator[Finding]:
     """Whether a store's file is there, or can be made, and who else can read it or write it."""
     if not is_there(path):
         above = _nearest(path)
-        if not (above.is_dir() and os.access(above, os.W_OK)):
+        remains = sqlite_file.remains_of(path)
+        if remains:
+            said = f"{path} is gone, but {remains.name} is still there and may hold saved keys."
+            yield fatal("store", f"{said} Restore a backup, or move that file away to begin anew.")
+        elif not (above.is_dir() and os.access(above, os.W_OK)):
             yield fatal("store", f"{path} cannot be made: {above} is no folder to write to.")
         else:
             yield note("store", f"There is no store yet. The first start makes {path}.")
@@ -89,7 +95,7 @@ def store_file(path: Path) -> Iterator[Finding]:
 
 
 def _modes(path: Path) -> Iterator[Finding]:
-    for file in (path, *(path.with_name(path.name + end) for end in ("-wal", "-shm", "-journal"))):
+    for file in sqlite_file.files_of(path):
         mode = mode_of(file)
         if mode & 0o077:
             yield _open_to_others(file, mode, 0o600)
@@ -113,6 +119,34 @@ def _folder(folder: Path, *, shared: bool) -> Finding:
 def _open_to_others(path: Path, mode: int, wanted: int) -> Finding:
     said = f"{path} is open to other users (mode {mode:04o}). Run chmod {wanted:o} on it."
     return wrong("permissions", said)
+
+
+_KEPT = (".before-restore-", ".damaged-")
+_PART = ".part-"
+
+
+def kept_files(path: Path) -> Iterator[Finding]:
+    """The files that restores left beside a store, and who else can read them."""
+    kept = _beside(path, _KEPT)
+    for file in (*kept, *_beside(path, (_PART,))):
+        mode = mode_of(file)
+        if os.name == "posix" and mode & 0o077:
+            yield _open_to_others(file, mode, 0o600)
+        if _PART in file.name:
+            said = f"{file} is left of a backup or restore that broke off. Remove it."
+            yield note("kept files", said)
+    if kept:
+        said = f"{len(kept)} of earlier stores lie beside this one, the newest {kept[-1].name}."
+        yield note("kept files", f"{said} What was deleted since is still in them: remove them.")
+
+
+def _beside(path: Path, marks: tuple[str, ...]) -> list[Path]:
+    """The files whose names begin as the store’s and go on with one of these marks."""
+    names = tuple(path.name + mark for mark in marks)
+    try:
+        return sorted(each for each in path.parent.iterdir() if each.name.startswith(names))
+    except OSError:
+        return []
 
 
 def is_there(path: Path) -> bool:

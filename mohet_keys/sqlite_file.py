@@ -100,7 +100,7 @@ def remains_of(path: Path) -> Path | None:
     log = path.with_name(f"{path.name}-wal")
     try:
         return log if log.stat().st_size and not path.exists() else None
-    except FileNotFoundError:
+    except OSError:
         return None
 
 
