@@ -81,7 +81,8 @@ def _with_proof(entry: KeyEntry, zone: tzinfo) -> Diagnosis:
     check = entry.check
     if check is None or check.proven is None or not check.diagnosis.verdict.is_passing:
         return check.diagnosis if check else standing(entry)
-    at = check.proven.at.astimezone(zone)
-    word = check.proven.verdict.value
-    said = f"It was {word} when it was last reached, on {at.day} {at:%B %Y at %H:%M} {at.tzname()}."
-    return replace(check.diagnosis, explanation=f"{check.diagnosis.explanation} {said}")
+    said = f"It was {check.proven.verdict.value} when it was last reached"
+    if check.proven.at <= check.checked_at:  # else the clock was put back since
+        at = check.proven.at.astimezone(zone)
+        said += f", on {at.day} {at:%B %Y at %H:%M} {at.tzname()}"
+    return replace(check.diagnosis, explanation=f"{check.diagnosis.explanation} {said}.")

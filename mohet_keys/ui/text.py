@@ -64,8 +64,11 @@ def moment(at: datetime, zone: ZoneInfo) -> str:
 
 
 def brief(at: datetime, now: datetime, zone: ZoneInfo) -> str:
-    """The same with no more date than is needed: “14:05” today, “Nov 19, 14:05” this year."""
-    local, today = at.astimezone(zone), now.astimezone(zone)
+    """The same with no more date than is needed: “14:05” today, “Nov 19, 14:05” this year.
+
+    What is over is never later than now: since it was recorded the clock was put back.
+    """
+    local, today = min(at, now).astimezone(zone), now.astimezone(zone)
     if local.date() == today.date():
         return f"{local:%H:%M}"
     return f"{local:%b %-d, %H:%M}" if local.year == today.year else moment(at, zone)
