@@ -37,6 +37,7 @@ class Draft:
     """A key that is not saved. `held` says why it must not be sent, where that is so."""
 
     key: OpenedKey
+    name: str = ""
     held: Diagnosis | None = None
 
 

@@ -290,8 +290,7 @@ class KeyService:
             return None
 
     def draft(self, new: NewKey, *, owner: str) -> Draft:
-        """A key as it would be saved, for a test before that. No key is written; that it is
-        going to be tried at its server is recorded.
+        """A key as it would be saved, for a test before that. Nothing is written.
 
         Raises InputError for what was typed, LockedError when nothing could be saved anyway.
         """
@@ -300,21 +299,28 @@ class KeyService:
         typed = read_new(new)
         self._unused_fingerprint(typed.secret, owner)
         held = pasted.looks_like(typed.secret, row, typed.endpoint)
-        if held:
-            key = OpenedKey("", row.slug, typed.endpoint, 0, None, typed.allow_http)
-            return Draft(key, held_diagnosis(held.slug))
-        use = self._begin(
-            self._doing(
-                "try",
-                owner,
-                key_name=typed.name,
-                provider=row.slug,
-                host=host_of(typed.endpoint),
-                result="",
-            )
-        )
         secret = typed.secret or None
-        return Draft(OpenedKey("", row.slug, typed.endpoint, 0, secret, typed.allow_http, use))
+        key = OpenedKey("", row.slug, typed.endpoint, 0, secret, typed.allow_http)
+        return Draft(key, typed.name, held_diagnosis(held.slug) if held else None)
+
+    def trying(self, draft: Draft, *, owner: str) -> OpenedKey:
+        """The key of a draft, for one test at its server, which is on record then.
+
+        Raises RefusedError for one that is held, and StoreError.
+        """
+        if draft.held is not None:
+            raise RefusedError(draft.held.explanation)
+        key = draft.key
+        doing = self._doing(
+            "try",
+            owner,
+            key_name=draft.name,
+            provider=key.provider,
+            host=host_of(key.destination),
+            result="",
+            mark=self._fingerprint(key.secret or "") or "",
+        )
+        return replace(key, use=self._begin(doing))
 
     # --- opening ---------------------------------------------------------------------------
 

@@ -37,7 +37,8 @@ class Starter:
         draft = await asyncio.to_thread(self._keys.draft, new, owner=owner)
         if draft.held is not None:
             return Started(draft.held)
-        result = await self._checks.try_out(draft.key)
+        key = await asyncio.to_thread(self._keys.trying, draft, owner=owner)
+        result = await self._checks.try_out(key)
         if result.diagnosis.verdict not in GOOD:
             await asyncio.to_thread(self._fail, result)
             return Started(result.diagnosis)
