@@ -60,13 +60,10 @@ def restore(
 def _replace(live: Path, copy: Path, now: datetime) -> tuple[Path | None, bool]:
     """Returns where the store that was there is kept, and whether it was no database any more."""
     was_there = live.exists()
-    if was_there:
+    if was_there and sqlite_copy.is_database(live):
         kept = _free_name(live, "before-restore", now)
-        try:
+        with suppress(DamagedError):  # there is no getting into it
             sqlite_copy.overwrite(live, copy, lambda: _keep(live, kept))
-        except DamagedError:
-            pass  # there is no database into which it could go
-        else:
             return kept, False
     return _put_in_place(live, copy, _free_name(live, "damaged", now)), was_there
 

@@ -46,6 +46,19 @@ def drop_log(path: Path) -> None:
         connection.execute("PRAGMA journal_mode=DELETE")
 
 
+def is_database(path: Path) -> bool:
+    """Whether a file has the head of a database, or is empty. Nothing beside it is touched.
+
+    To open one that has not would be to throw away a log that lies beside it.
+    """
+    try:
+        with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro&immutable=1", uri=True)) as head:
+            head.execute("PRAGMA schema_version")
+    except sqlite3.Error as error:
+        return sqlite_file.family(error) != "SQLITE_NOTADB"
+    return True
+
+
 def overwrite(live: Path, source: Path, first: Callable[[], None]) -> None:
     """Put the content of `source` in the place of that of `live`, all at once or not at all.
 

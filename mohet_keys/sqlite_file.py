@@ -201,7 +201,7 @@ _SENTENCES = {
 
 def sentence(error: BaseException | None) -> str | None:
     """What a driver's error means in plain words; None when there are none for it."""
-    return _SENTENCES.get(_family(error))
+    return _SENTENCES.get(family(error))
 
 
 _STALE = {"SQLITE_CORRUPT", "SQLITE_NOTADB", "SQLITE_READONLY", "SQLITE_IOERR", "SQLITE_CANTOPEN"}
@@ -212,16 +212,16 @@ def is_stale(error: BaseException | None) -> bool:
 
     A connection to a file that could not be written stays one that only reads, for instance.
     """
-    return _family(error) in _STALE
+    return family(error) in _STALE
 
 
 def is_damage(error: BaseException | None) -> bool:
     """Whether the file is damaged, or no database at all."""
-    return _family(error) in {"SQLITE_CORRUPT", "SQLITE_NOTADB"}
+    return family(error) in {"SQLITE_CORRUPT", "SQLITE_NOTADB"}
 
 
-def _family(error: BaseException | None) -> str:
-    """The error's code without its details, as `SQLITE_IOERR` of `SQLITE_IOERR_WRITE`."""
+def family(error: BaseException | None) -> str:
+    """An error's code without its details, as `SQLITE_IOERR` of `SQLITE_IOERR_WRITE`."""
     return "_".join(str(getattr(error, "sqlite_errorname", "")).split("_")[:2])
 
 

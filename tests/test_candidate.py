@@ -13,10 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from alembic import command
+from alembic.config import Config
 from pydantic import SecretStr
 
-from mohet_keys import backup, candidate, wiring
+from mohet_keys import backup, candidate, migrations, wiring
 from mohet_keys.candidate import Candidate
+from mohet_keys.database import Database, url_of
 from mohet_keys.errors import MasterKeyError, RefusedError
 from mohet_keys.migrations import HEAD
 from mohet_keys.settings import Settings
@@ -129,19 +132,19 @@ def test_a_copy_with_its_log_is_read_whole(looker: Looker) -> None:
 
 def test_an_older_backup_is_brought_up_on_a_copy(looker: Looker) -> None:
     """It is looked at as it will be, its own step is said, and the file stays at that step."""
-    to_first_step(looker)
+    to_first_step(looker.file)
     found = looker.look()
     assert (found.schema, found.keys, found.why_locked) == ("0001", 2, None)
 
 
-def to_first_step(looker: Looker) -> None:
-    """Make the backup one of the first version: its tables, and the keys that were saved."""
-    looker.sql(
-        *(f"DROP TABLE {name}" for name in ("event_outcome", "event", "former_secret")),
-        *(f"DROP TABLE {name}" for name in ("lease", "process", "model_choice")),
-        "ALTER TABLE selection ADD COLUMN model TEXT",
-        "UPDATE alembic_version SET version_num = '0001'",
-    )
+def to_first_step(file: Path) -> None:
+    """Make a store one of the first version, with the keys that are in it."""
+    config, database = Config(), Database(url_of(file))
+    config.set_main_option("script_location", str(Path(migrations.__file__).parent))
+    with database.writing() as connection:
+        config.attributes["connection"] = connection
+        command.downgrade(config, "0001")
+    database.close()
 
 
 # --- what cannot be restored --------------------------------------------------------------------
