@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Any
 
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import Connection, Select, delete, insert, select, update
 
 from mohet_keys import journal
 from mohet_keys.database import Database
@@ -18,7 +19,7 @@ from mohet_keys.errors import RefusedError
 from mohet_keys.model import Doing
 from mohet_keys.queries import wraps
 from mohet_keys.sealed import Label, WrappedKey
-from mohet_keys.tables import DATA_KEY, FORMER, KEY, WRAP
+from mohet_keys.tables import DATA_KEY, EVENT, FORMER, KEY, OUTCOME, WRAP
 
 
 class OutdatedSealError(RefusedError):
@@ -34,6 +35,8 @@ class SealedSecret:
 
     label: Label
     blob: bytes = field(repr=False)
+    name: str = ""
+    owner: str = ""
     former: bool = False
 
 
@@ -63,32 +66,34 @@ class Keyring:
     # --- another master key ------------------------------------------------------------------
 
     def add_wraps(self, more: Sequence[WrappedKey], doing: Doing) -> int:
-        """Add data keys under a further master key; those that are there already stay.
+        """Add data keys under a further master key, each in the place of one that is there.
 
-        Returns how many were added. All at once or not at all.
+        Returns how many; a data key that is gone by now gets none. All at once or not at all.
         """
         with self._database.writing() as connection:
-            there = {(wrap.data_key_id, wrap.master_id) for wrap in _wraps(connection)}
-            new = [wrap for wrap in more if (wrap.data_key_id, wrap.master_id) not in there]
+            known = set(connection.execute(select(DATA_KEY.c.id)).scalars())
+            new = [wrap for wrap in more if wrap.data_key_id in known]
             for wrap in new:
+                same = (WRAP.c.data_key_id == wrap.data_key_id, WRAP.c.master_id == wrap.master_id)
+                connection.execute(delete(WRAP).where(*same))
                 _add_wrap(connection, wrap)
             if new:
                 journal.write(connection, doing)
         return len(new)
 
-    def retire(self, master_ids: Sequence[str], kept: str, doing: Doing) -> int:
-        """Take the wraps of these master keys away. Returns how many.
+    def retire(self, kept: Sequence[WrappedKey], doing: Doing) -> int:
+        """Take all wraps away but those under the master key of `kept`. Returns how many.
 
-        Raises RefusedError when a data key has no wrap under `kept`; nothing is changed then.
+        Raises RefusedError when there is a data key that none of `kept` is of; nothing is
+        changed then.
         """
+        masters = {wrap.master_id for wrap in kept}
         with self._database.writing() as connection:
-            known = {wrap.data_key_id for wrap in _wraps(connection)}
-            safe = {w.data_key_id for w in _wraps(connection) if w.master_id == kept}
-            if known - safe or kept in master_ids:
-                raise RefusedError(
-                    "Some data keys open only with the old master key. Run rotate first."
-                )
-            gone = connection.execute(delete(WRAP).where(WRAP.c.master_id.in_(master_ids))).rowcount
+            known = set(connection.execute(select(DATA_KEY.c.id)).scalars())
+            there = {wrap.data_key_id for wrap in _wraps(connection) if wrap in kept}
+            if known - there or len(masters) != 1:
+                raise RefusedError("Some data keys open only with the old master key. Rotate first")
+            gone = connection.execute(delete(WRAP).where(WRAP.c.master_id.not_in(masters))).rowcount
             if gone:
                 journal.write(connection, doing)
         self._database.wipe()
@@ -96,59 +101,62 @@ class Keyring:
 
     # --- another data key --------------------------------------------------------------------
 
-    def replace_sealing(self, wraps: Sequence[WrappedKey], *, before: str, doing: Doing) -> bool:
-        """Have a new data key seal from now on; `wraps` are it under each master key in use.
+    def replace_sealing(
+        self, minted: Sequence[WrappedKey], *, before: str, doing: Doing
+    ) -> int | None:
+        """Have a new data key seal from now on; `minted` is it under each master key in use.
 
-        False, and nothing is changed, when another one than `before` seals by now.
+        Returns the number under which that is on record; `finish` ends it. None, and nothing is
+        changed, when another one than `before` seals by now, or other master keys are in use.
         """
+        seals = (DATA_KEY.c.id == before, DATA_KEY.c.purpose == "seal", DATA_KEY.c.active)
         with self._database.writing() as connection:
-            if active(connection) != before:
-                return False
-            sealing = DATA_KEY.c.purpose == "seal"
-            connection.execute(update(DATA_KEY).where(sealing).values(active=False))
-            _add_key(connection, wraps[0], active=True)
-            for wrap in wraps:
+            masters = {wrap.master_id for wrap in _wraps(connection)}
+            if masters != {wrap.master_id for wrap in minted}:
+                return None
+            # Told by the rows it changed, so that of two at once only one can come through.
+            if not connection.execute(update(DATA_KEY).where(*seals).values(active=False)).rowcount:
+                return None
+            _add_key(connection, minted[0], active=True)
+            for wrap in minted:
                 _add_wrap(connection, wrap)
-            journal.write(connection, doing)
-            return True
+            return journal.write(connection, doing)
 
-    def outdated(self, limit: int, *, after: str = "") -> list[SealedSecret]:
-        """Up to `limit` sealed secrets of keys that another data key than the present sealed.
-
-        In the order of their ids, from the one that follows `after`.
-        """
+    def unfinished(self) -> int | None:
+        """The number on record of a replaced data key whose secrets are not all sealed anew."""
+        asked = (
+            select(EVENT.c.id)
+            .outerjoin(OUTCOME, OUTCOME.c.event_id == EVENT.c.id)
+            .where(EVENT.c.action == "reseal", EVENT.c.result == "", OUTCOME.c.event_id.is_(None))
+            .order_by(EVENT.c.id.desc())
+        )
         with self._database.reading() as connection:
-            now = active(connection)
-            asked = (
-                select(KEY.c.id, KEY.c.provider, KEY.c.endpoint, KEY.c.revision, KEY.c.allow_http)
-                .add_columns(KEY.c.sealed)
-                .where(KEY.c.data_key_id != now, KEY.c.id > after)
-                .order_by(KEY.c.id)
-                .limit(limit)
-            )
-            return [SealedSecret(Label(*row[:5]), row[5]) for row in connection.execute(asked)]
+            found: int | None = connection.execute(asked.limit(1)).scalar()
+        return found
 
-    def outdated_former(self) -> list[SealedSecret]:
-        """The same of the secrets that can be brought back."""
+    def secrets(self, limit: int, *, after: str = "") -> list[SealedSecret]:
+        """Up to `limit` sealed secrets of keys, by their ids, from the one that follows `after`."""
+        asked = _sealed(KEY.c.revision, KEY.c.sealed).where(KEY.c.id > after)
         with self._database.reading() as connection:
-            label = (KEY.c.id, KEY.c.provider, KEY.c.endpoint, FORMER.c.revision, KEY.c.allow_http)
-            asked = (
-                select(*label, FORMER.c.sealed)
-                .join(KEY, KEY.c.id == FORMER.c.key_id)
-                .where(FORMER.c.data_key_id != active(connection))
-            )
-            found = connection.execute(asked)
-            return [SealedSecret(Label(*row[:5]), row[5], former=True) for row in found]
+            found = connection.execute(asked.order_by(KEY.c.id).limit(limit))
+            return [_secret(row) for row in found]
+
+    def former_secrets(self) -> list[SealedSecret]:
+        """The sealed secrets that were replaced and can be brought back."""
+        asked = _sealed(FORMER.c.revision, FORMER.c.sealed)
+        with self._database.reading() as connection:
+            found = connection.execute(asked.join(FORMER, FORMER.c.key_id == KEY.c.id))
+            return [_secret(row, former=True) for row in found]
 
     def reseal(self, resealed: Sequence[tuple[SealedSecret, bytes]], data_key_id: str) -> int:
         """Write secrets that were sealed anew, each unless it was changed meanwhile.
 
-        Neither revision nor version counts on: it is the same secret. Returns how many.
+        Neither revision nor version counts on: it is the same secret. Returns how many. Raises
+        OutdatedSealError when `data_key_id` is not what seals now.
         """
         written = 0
         with self._database.writing() as connection:
-            if active(connection) != data_key_id:
-                raise OutdatedSealError("Another data key seals by now. Run it again.")
+            require_active(connection, data_key_id)
             for secret, blob in resealed:
                 table, name = (FORMER, "key_id") if secret.former else (KEY, "id")
                 seen = (table.c[name] == secret.label.key_id, table.c.sealed == secret.blob)
@@ -157,31 +165,25 @@ class Keyring:
         self._database.wipe(patient=False)
         return written
 
-    def sealed_by(self) -> dict[str, int]:
-        """How many secrets each data key seals, by the column beside them."""
-        counts: dict[str, int] = {}
-        with self._database.reading() as connection:
-            for table in (KEY, FORMER):
-                asked = select(table.c.data_key_id, func.count()).group_by(table.c.data_key_id)
-                for data_key_id, count in connection.execute(asked):
-                    counts[data_key_id] = counts.get(data_key_id, 0) + int(count)
-        return counts
+    def finish(
+        self, number: int, at: datetime, detail: str, *, spared: Sequence[str] = ()
+    ) -> list[str]:
+        """Record that all is sealed anew, and delete the data keys that seal nothing more.
 
-    def drop_unused(self) -> list[str]:
-        """Delete the data keys for sealing that seal nothing and are not to. Returns their ids.
-
-        Raises nothing for one in use: it stays.
+        One in use stays, by the column beside each secret, and so do the `spared`. Returns the
+        ids of those that are gone.
         """
         with self._database.writing() as connection:
             idle = select(DATA_KEY.c.id).where(DATA_KEY.c.purpose == "seal", ~DATA_KEY.c.active)
             for table in (KEY, FORMER):
                 used = select(table.c.data_key_id).where(table.c.data_key_id == DATA_KEY.c.id)
                 idle = idle.where(~used.exists())
-            gone = list(connection.execute(idle).scalars())
+            asked = idle.where(DATA_KEY.c.id.not_in(list(spared)))
+            gone = list(connection.execute(asked).scalars())
             connection.execute(delete(WRAP).where(WRAP.c.data_key_id.in_(gone)))
             connection.execute(delete(DATA_KEY).where(DATA_KEY.c.id.in_(gone)))
-        if gone:
-            self._database.wipe()
+            journal.close(connection, number, "done", at, detail)
+        self._database.wipe()
         return gone
 
 
@@ -190,6 +192,25 @@ def active(connection: Connection) -> str | None:
     asked = select(DATA_KEY.c.id).where(DATA_KEY.c.active, DATA_KEY.c.purpose == "seal")
     found: str | None = connection.execute(asked).scalar()
     return found
+
+
+def require_active(connection: Connection, data_key_id: str) -> None:
+    """Refuse what another data key sealed than the one that seals now.
+
+    Raises OutdatedSealError, also when the store has lost its data keys: what was sealed with one
+    that is gone could be opened by nobody.
+    """
+    if active(connection) != data_key_id:
+        raise OutdatedSealError("The keys that seal were just replaced. Try again.")
+
+
+def _sealed(revision: Any, blob: Any) -> Select[Any]:
+    label = (KEY.c.id, KEY.c.provider, KEY.c.endpoint, revision, KEY.c.allow_http)
+    return select(*label, blob, KEY.c.name, KEY.c.owner).select_from(KEY)
+
+
+def _secret(row: Any, *, former: bool = False) -> SealedSecret:
+    return SealedSecret(Label(*row[:5]), row[5], row[6], row[7], former)
 
 
 def _wraps(connection: Connection) -> list[WrappedKey]:

@@ -16,7 +16,7 @@ from mohet_keys import journal, keyring
 from mohet_keys.database import ClashError, Database
 from mohet_keys.errors import ConflictError, InputError, MohetError, NotFoundError
 from mohet_keys.journal import Journal
-from mohet_keys.keyring import Keyring, OutdatedSealError
+from mohet_keys.keyring import Keyring
 from mohet_keys.leases import Leases
 from mohet_keys.migrations import migrate
 from mohet_keys.model import CheckResult, Doing, KeyEntry, Selection, Verdict
@@ -173,7 +173,7 @@ class Repository:
         stamped["rank"] = RANKS[Verdict.UNCHECKED]
         try:
             with self._database.writing() as connection:
-                _sealed_as_now(connection, given)
+                keyring.require_active(connection, row.data_key_id)
                 connection.execute(insert(KEY).values(stamped))
                 _told(connection, doing)
                 return _one(connection, row.owner, row.id)
@@ -207,8 +207,8 @@ class Repository:
                 before = _one(connection, owner, key_id)
                 if before.version != version:
                     raise ConflictError(before.name, before.updated_by, before.updated_at)
-                _sealed_as_now(connection, given)
                 if "sealed" in given:
+                    keyring.require_active(connection, given["data_key_id"])
                     connection.execute(delete(FORMER).where(FORMER.c.key_id == key_id))
                 if undo_until is not None:
                     connection.execute(_keep_former(key_id, undo_until))
@@ -323,13 +323,6 @@ def _one(connection: Connection, owner: str, key_id: str) -> KeyEntry:
 def _told(connection: Connection, doing: Doing | None) -> None:
     if doing is not None:
         journal.write(connection, doing)
-
-
-def _sealed_as_now(connection: Connection, given: dict[str, Any]) -> None:
-    """Refuse what another data key sealed than the one that seals now."""
-    now = keyring.active(connection) if "sealed" in given else None
-    if now is not None and given["data_key_id"] != now:
-        raise OutdatedSealError("The keys that seal were just replaced. Try again.")
 
 
 def _keep_former(key_id: str, until: datetime) -> Insert:

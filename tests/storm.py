@@ -26,6 +26,7 @@ from mohet_keys.errors import MohetError
 from mohet_keys.model import CheckResult, Diagnosis, Verdict
 from mohet_keys.queries import RANKS
 from mohet_keys.repository import NewRow, Repository, RowChanges
+from mohet_keys.sealed import WrappedKey
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 VERDICTS = (Verdict.VALID, Verdict.INVALID, Verdict.LIMITED)
@@ -62,6 +63,7 @@ class Writer:
 
     def __init__(self, url: str, owner: str, say: Callable[[str], object]) -> None:
         self.repository = Repository(url)
+        self.repository.keyring.begin([WrappedKey("d", "m", "seal", b"")], sealing="d")
         self.owner = owner
         self.say = say
         self.versions: dict[str, int] = {}
@@ -88,7 +90,8 @@ class Writer:
     def update(self) -> None:
         key_id = self.any_key()
         version = self.versions[key_id]
-        changes = RowChanges(sealed=blob_of(key_id, version + 1), hint=str(version + 1))
+        blob, hint = blob_of(key_id, version + 1), str(version + 1)
+        changes = RowChanges(sealed=blob, data_key_id="d", hint=hint)
         self.repository.update(
             key_id, self.owner, version=version, changes=changes, by=self.owner, at=NOW
         )

@@ -80,14 +80,24 @@ def store(tmp_path: Path) -> Iterator[Repository]:
     repository.close()
 
 
+def sealing(store: Repository, data_key_id: str = "d1") -> Repository:
+    """The store with the data key by which its rows say that they are sealed."""
+    first = WrappedKey(data_key_id, "m", "seal", b"")
+    store.keyring.begin([first], sealing=data_key_id)
+    return store
+
+
 def put(store: Repository, name: str = "Prod", **more: Any) -> KeyEntry:
     """A key, saved by its owner."""
     new = row(name, **more)
+    sealing(store, new.data_key_id)
     return store.insert(new, by=new.owner)
 
 
 def change(store: Repository, entry: KeyEntry, **changes: Any) -> KeyEntry:
     """An update of the version in hand."""
+    if "sealed" in changes:
+        changes = {"data_key_id": "d1", **changes}
     wanted = RowChanges(**changes)
     return store.update(
         entry.id, entry.owner, version=entry.version, changes=wanted, by=EVE, at=LATER
@@ -109,7 +119,7 @@ def test_an_empty_store_answers_with_nothing(store: Repository) -> None:
 def test_what_was_inserted_comes_out(store: Repository) -> None:
     """An entry has every field of its row, times in UTC, and no secret in it."""
     new = row(looks_like="openai", allow_http=True)
-    entry = store.insert(new, by=EVE)
+    entry = sealing(store).insert(new, by=EVE)
     assert entry == KeyEntry(
         id=new.id,
         owner=ME,
@@ -595,7 +605,7 @@ def many(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Repository]:
     repository = Repository(f"sqlite:///{tmp_path_factory.mktemp('many') / 'store.db'}")
     for number in range(40):
         name = DIFFICULT_NAMES[number % len(DIFFICULT_NAMES)][:70]
-        repository.insert(row(f"{name} {number}"), by=ME)
+        sealing(repository).insert(row(f"{name} {number}"), by=ME)
     yield repository
     repository.close()
 
