@@ -66,6 +66,8 @@ _KEY: dict[str, type] = {
     "allow_http": bool,
     "created_at": str,
 }
+_HALF = re.compile("[\ud800-\udfff]")
+"""Half of a pair that makes up one character; no text has one."""
 _SLUG = re.compile(r"[a-z0-9_-]{1,40}")
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?Z")
 
@@ -146,6 +148,13 @@ def _base64_length(length: int) -> int:
 # --- reading ------------------------------------------------------------------------------------
 
 
+def require_parcel(content: bytes) -> None:
+    """Raise RefusedError for what no passphrase would open: another file, or one made later."""
+    if len(content) > LARGEST:
+        raise RefusedError(_TOO_LARGE)
+    _header(content)
+
+
 def unpack(content: bytes, passphrase: str) -> tuple[Carried, ...]:
     """The keys in a file.
 
@@ -189,6 +198,8 @@ def _keys(plain: bytes) -> tuple[Carried, ...]:
 def _key(fields: object) -> Carried:
     """One key, each of its fields of its own type. What they say is for the store to judge."""
     if not isinstance(fields, dict) or not _has(fields, _KEY):
+        raise RefusedError(_DAMAGED)
+    if any(_HALF.search(value) for value in fields.values() if isinstance(value, str)):
         raise RefusedError(_DAMAGED)
     if not _SLUG.fullmatch(fields["provider"]):
         raise RefusedError(_DAMAGED)

@@ -19,7 +19,14 @@ from hypothesis import strategies as st
 
 from mohet_keys import parcel, vault
 from mohet_keys.errors import InputError, MohetError, PassphraseError, RefusedError
-from mohet_keys.parcel import Carried, is_parcel, pack, require_passphrase, unpack
+from mohet_keys.parcel import (
+    Carried,
+    is_parcel,
+    pack,
+    require_parcel,
+    require_passphrase,
+    unpack,
+)
 from tests.leaks import canary, scan
 
 GOLDEN = (Path(__file__).parent / "data" / "golden_export.json").read_bytes()
@@ -323,8 +330,10 @@ def test_a_name_that_stands_twice_is_refused(content: bytes) -> None:
     ],
 )
 def test_what_is_no_export_is_said_to_be_none(content: bytes) -> None:
-    """Any other content is refused as what it is."""
+    """Any other content is refused as what it is, before a passphrase is asked for."""
     assert "no file that Mohet Keys exported" in str(refused(content))
+    with pytest.raises(RefusedError, match="no file that Mohet Keys exported"):
+        require_parcel(content)
 
 
 def test_a_newer_version_is_named_as_such(content: bytes) -> None:
@@ -339,7 +348,10 @@ def test_a_file_over_1_mib_is_not_read(content: bytes) -> None:
     """One byte more than a mebibyte is refused unread; a mebibyte is read."""
     filled = content + b" " * (1024 * 1024 - len(content))
     assert unpack(filled, PASSPHRASE) == (KEY,)
+    require_parcel(filled)
     assert "1 MiB" in str(refused(filled + b" "))
+    with pytest.raises(RefusedError, match="1 MiB"):
+        require_parcel(filled + b" ")
 
 
 def test_no_file_is_made_that_could_not_be_read() -> None:
@@ -382,6 +394,8 @@ FIELDS = {
         {**FIELDS, "allow_http": 1},
         {**FIELDS, "allow_http": "yes"},
         {**FIELDS, "name": None},
+        {**FIELDS, "name": "\ud800"},
+        {**FIELDS, "secret": SECRET + "\udfff"},
         {**FIELDS, "endpoint": {}},
         {**FIELDS, "provider": ""},
         {**FIELDS, "provider": "Groq\n"},

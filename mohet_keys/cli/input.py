@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Sequence
 
 from mohet_keys import endpoints
-from mohet_keys.errors import InputError
+from mohet_keys.errors import Field, InputError
 from mohet_keys.model import KeyEntry
 from mohet_keys.providers import BY_SLUG, Provider, is_key
 
@@ -71,31 +71,55 @@ def _goes_elsewhere(entry: KeyEntry, endpoint: str | None) -> bool:
     return moved and (entry.has_secret or endpoints.host(mended) in row.hosts)
 
 
+def new_passphrase(*, from_stdin: bool) -> str:
+    """The passphrase for a file that is to be made; one that is typed is typed twice.
+
+    Raises InputError for a weak one and when the two differ, WrongUse when nobody can be asked.
+    """
+    from mohet_keys import parcel
+
+    typed = passphrase(from_stdin=from_stdin)
+    parcel.require_passphrase(typed)
+    if _at_terminal() and typed != _prompt("The same again: ", "--passphrase-stdin"):
+        raise InputError("passphrase", "The two passphrases differ, so nothing was done.")
+    return typed
+
+
+def passphrase(*, from_stdin: bool) -> str:
+    """The passphrase of a file. Raises InputError for what is no text, WrongUse when nobody can
+    be asked for it."""
+    if not from_stdin and not _at_terminal():
+        said = "There is no terminal to ask for the passphrase at."
+        raise WrongUse(f"{said} Pipe it in with --passphrase-stdin.")
+    return _read("passphrase", "Passphrase: ", "--passphrase-stdin")
+
+
 def _at_terminal() -> bool:
     return sys.stdin is not None and sys.stdin.isatty()
 
 
-def _read() -> str:
+def _read(field: Field = "secret", asked: str = "API Key: ", option: str = "--secret-stdin") -> str:
     """The secret from stdin, or typed unseen where stdin is a terminal, which would show it."""
     if _at_terminal():
-        return _prompt()
+        return _prompt(asked, option)
     content = sys.stdin.buffer.read(MAX_STDIN) if sys.stdin is not None else b""
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError:
         text = ""
     if content and not text:
-        raise InputError("secret", "What came in as the key is not text in UTF-8.")
+        what = "key" if field == "secret" else field
+        raise InputError(field, f"What came in as the {what} is not text in UTF-8.")
     return text.removesuffix("\n").removesuffix("\r")
 
 
-def _prompt() -> str:
+def _prompt(asked: str = "API Key: ", option: str = "--secret-stdin") -> str:
     with warnings.catch_warnings():
         warnings.simplefilter("error", getpass.GetPassWarning)
         try:
-            return getpass.getpass("API Key: ")
+            return getpass.getpass(asked)
         except getpass.GetPassWarning:
-            told = "This terminal cannot hide what is typed. Pipe the key in with --secret-stdin."
+            told = f"This terminal cannot hide what is typed. Pipe it in with {option}."
         except EOFError:
             told = "Nothing was typed, so nothing was done."
     raise WrongUse(told)

@@ -17,14 +17,14 @@ from contextlib import suppress
 import typer
 from typer.main import get_command
 
-from mohet_keys.cli import backup, base, keys, output
+from mohet_keys.cli import backup, base, keys, output, transfer
 from mohet_keys.cli.base import Done, write
 from mohet_keys.cli.input import WrongUse, refuse_secrets
 from mohet_keys.errors import InputError, MohetError, StoreError
 
 PROGRAM = "python -m mohet_keys"
 INTERRUPTED = 130
-COMMANDS = (keys, backup)
+COMMANDS = (keys, transfer, backup)
 """The modules that add their commands to the program by being imported."""
 
 logging.getLogger("mohet_keys").addHandler(logging.NullHandler())  # stderr is for one line
