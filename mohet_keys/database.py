@@ -141,6 +141,7 @@ class _Place:
     ) -> None:
         """Open only what is there, and remember which file that was. Raises StoreError."""
         record.info[_FILE] = sqlite_file.identity(self._path)
+        sqlite_file.free_sides(self._path)
         addresses[:] = [sqlite_file.writable(self._path)]
         options["uri"] = True
 

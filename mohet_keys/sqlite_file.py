@@ -12,6 +12,7 @@ import sqlite3
 import stat
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -134,6 +135,19 @@ def identity(path: Path) -> tuple[int, int]:
     except OSError as error:
         raise StoreError(_unwritable(path, error)) from None
     return found.st_dev, found.st_ino
+
+
+def free_sides(path: Path) -> None:
+    """Let the files beside a database be written again when it can be.
+
+    SQLite gives them the rights that the database has when they are made. When that could only be
+    read then, they would hold up every write after it was mended.
+    """
+    with suppress(OSError):
+        mode = stat.S_IMODE(path.stat().st_mode)
+        for side in files_of(path)[1:]:
+            if mode & stat.S_IWUSR and side.exists() and not side.stat().st_mode & stat.S_IWUSR:
+                side.chmod(mode)
 
 
 def connected(connection: Any, _record: object) -> None:

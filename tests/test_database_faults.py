@@ -11,18 +11,23 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
 from pathlib import Path
 from random import Random
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 from sqlalchemy import event, text
 from sqlalchemy.exc import SQLAlchemyError
 
+from mohet_keys import sqlite_file
 from mohet_keys.database import Database
 from mohet_keys.errors import InputError, StoreError
-from mohet_keys.model import KeyEntry, Verdict
+from mohet_keys.model import LOCAL_OWNER, KeyEntry, NewKey, Verdict
 from mohet_keys.repository import Repository
+from mohet_keys.settings import Settings
+from mohet_keys.wiring import Parts, build
 from tests.test_repository import LATER, ME, NOW, change, put, result
 
 CANARY = "CANARY-7f3a91c2d4e6"
@@ -473,6 +478,293 @@ def test_a_second_opening_does_not_open_the_file_itself(
     monkeypatch.setattr(os, "open", lambda *how: opened.append(how[0]) or real(*how))
     Database(f"sqlite:///{path}").close()
     assert opened == []
+
+
+# --- a store that is taken away, exchanged or mended under a running app -----------------------
+
+
+@pytest.fixture
+def other_file(tmp_path: Path) -> Path:
+    """The file of another store, with a key named “Another”."""
+    path = tmp_path / "other" / "other.db"
+    another = Repository(f"sqlite:///{path}")
+    put(another, "Another")
+    another.close()
+    return path
+
+
+def exchange(path: Path, other: Path) -> None:
+    """Put another file in the place of a store, without the log of the one before."""
+    for side in ("-wal", "-shm"):
+        path.with_name(path.name + side).unlink()
+    other.replace(path)
+
+
+def names(store: Repository) -> list[str]:
+    """What the keys are called."""
+    return sorted(entry.name for entry in store.page(ME))
+
+
+def test_t54_a_deleted_store_is_said_and_not_made_anew(store: Repository, path: Path) -> None:
+    """Every statement says that the file is gone; when it is back, all goes on."""
+    put(store)
+    away = path.rename(path.with_name("away"))
+    for work in (store.ping, lambda: put(store, "Other"), lambda: store.page(ME), store.ping):
+        with pytest.raises(StoreError, match="is gone"):
+            work()
+    assert not path.exists()
+    away.rename(path)
+    store.ping()
+    put(store, "Other")
+    assert names(store) == ["Other", "Prod"]
+
+
+def test_t54_sqlite_would_have_made_an_empty_one(
+    store: Repository, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The twin: left to itself it makes a file without tables, and the app runs on that."""
+    path.unlink()
+    monkeypatch.setattr(sqlite_file, "identity", lambda _: (0, 0))
+    monkeypatch.setattr(sqlite_file, "writable", lambda path: path.as_uri())
+    store._database.engine.dispose()
+    with pytest.raises(StoreError):
+        store.ping()
+    assert path.exists()
+
+
+def test_t54_an_exchanged_file_is_opened_anew(
+    store: Repository, path: Path, other_file: Path
+) -> None:
+    """With another file in its place every connection goes to that, without any error before."""
+    put(store)
+    with ExitStack() as many:
+        for _ in range(4):  # idle connections that still have the old one
+            many.enter_context(store._database.reading())
+    exchange(path, other_file)
+    with ExitStack() as many:
+        for _ in range(6):
+            connection = many.enter_context(store._database.reading())
+            found = connection.execute(text("SELECT name FROM api_key")).scalars().all()
+            assert found == ["Another"]
+    put(store, "Other")
+    store.close()
+    with closing(sqlite3.connect(path)) as look:
+        assert look.execute("SELECT count(*) FROM api_key").fetchone() == (2,)
+
+
+def test_t54_an_open_connection_would_have_gone_on_with_the_old_one(
+    store: Repository, path: Path, other_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The twin: nothing tells a connection, so what is saved goes to a file without a name."""
+    put(store)
+    monkeypatch.setattr(sqlite_file, "identity", lambda _: (0, 0))
+    store._database.engine.dispose()
+    assert names(store) == ["Prod"]
+    exchange(path, other_file)
+    put(store, "Lost")
+    assert names(store) == ["Lost", "Prod"]
+
+
+def test_t54_a_log_without_its_store_is_not_thrown_away(path: Path) -> None:
+    """No start makes an empty store beside a log that holds saved keys; moved away, one does."""
+    store = Repository(f"sqlite:///{path}")
+    put(store, sealed=CANARY.encode())
+    path.unlink()
+    log = path.with_name(f"{path.name}-wal")
+    for _ in range(2):
+        with pytest.raises(StoreError, match=f"{log.name} is still there"):
+            Repository(f"sqlite:///{path}")
+    assert not path.exists()
+    assert CANARY.encode() in log.read_bytes()
+    log.rename(path.with_name("away"))
+    Repository(f"sqlite:///{path}").close()
+    assert path.exists()
+
+
+def test_t54_sqlite_would_have_thrown_it_away(path: Path) -> None:
+    """The twin: an empty file in the place of the store ends the log beside it."""
+    store = Repository(f"sqlite:///{path}")
+    put(store, sealed=CANARY.encode())
+    path.unlink()
+    path.touch()
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA journal_mode=WAL")
+    assert left_in(path, CANARY.encode()) == []
+
+
+class Trouble:
+    """A running product, and what goes wrong with its store. Each returns how to mend it."""
+
+    def __init__(self, parts: Parts, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.parts = parts
+        self.path = path
+        self._monkeypatch = monkeypatch
+
+    def full(self) -> Callable[[], object]:
+        """No page can be added."""
+        pragma(self.parts.repository, "max_page_count=1")
+        return lambda: pragma(self.parts.repository, "max_page_count=1000000")
+
+    def read_only(self) -> Callable[[], object]:
+        """The file can be opened for reading alone; a connection that was, stays so."""
+        real = sqlite_file.writable
+        self._monkeypatch.setattr(sqlite_file, "writable", lambda p: f"{p.as_uri()}?mode=ro")
+        self._reconnect()
+        return lambda: self._monkeypatch.setattr(sqlite_file, "writable", real)
+
+    def no_database(self) -> Callable[[], object]:
+        """Something else was written over its head."""
+        return self._overwritten(slice(0, 100))
+
+    def damaged(self) -> Callable[[], object]:
+        """All pages but the first are broken."""
+        return self._overwritten(slice(4096, None))
+
+    def deleted(self) -> Callable[[], object]:
+        """The file is taken away."""
+        away = self.path.rename(self.path.with_name("away"))
+        return lambda: away.rename(self.path)
+
+    def _overwritten(self, place: slice) -> Callable[[], object]:
+        self.parts.repository._database.wipe()  # so that all is in the file
+        before = self.path.read_bytes()
+        content = bytearray(before)
+        content[place] = b"\xff" * len(content[place])
+        self._reconnect()
+        write_over(self.path, bytes(content))
+        return lambda: write_over(self.path, before)
+
+    def _reconnect(self) -> None:
+        """Have it need new connections, as more visitors would."""
+        self.parts.repository._database.engine.dispose()
+
+
+def write_over(path: Path, content: bytes) -> None:
+    """Change what is in a file, which stays the same file."""
+    with path.open("r+b") as file:
+        file.write(content)
+
+
+TROUBLES = {
+    "full": "disk is full",
+    "read_only": "is read-only",
+    "no_database": "is not a database",
+    "damaged": "is damaged",
+    "deleted": "is gone",
+}
+
+
+@pytest.fixture
+def trouble(parts: Parts, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Trouble:
+    """A running product with a key, to be brought into trouble."""
+    add(parts, "Before")
+    return Trouble(parts, settings.data_dir / "mohet_keys.db", monkeypatch)
+
+
+def add(parts: Parts, name: str) -> None:
+    """Save a key through the service; large enough to need a page of its own."""
+    new = NewKey(provider="groq", name=name, secret=SecretStr("gsk_" + CANARY * 200 + name))
+    parts.keys.add(new, owner=LOCAL_OWNER)
+
+
+@pytest.mark.parametrize(("how", "said"), TROUBLES.items())
+def test_t53_t54_a_running_product_says_it_and_recovers(
+    trouble: Trouble, how: str, said: str
+) -> None:
+    """The trouble is named as often as asked, nothing is half done; mended, it works on."""
+    mend = getattr(trouble, how)()
+    for name in ("First", "Second"):
+        with pytest.raises(StoreError, match=said):
+            add(trouble.parts, name)
+    mend()
+    trouble.parts.repository.ping()
+    add(trouble.parts, "After")
+    found = trouble.parts.keys.list(owner=LOCAL_OWNER).entries
+    assert sorted(entry.name for entry in found) == ["After", "Before"]
+
+
+@pytest.mark.parametrize(("how", "said"), TROUBLES.items())
+def test_t53_t54_the_health_check_tells_what_cannot_be_read(
+    trouble: Trouble, how: str, said: str
+) -> None:
+    """A store that cannot be read fails it, with the reason; one that only cannot grow does not."""
+    mend = getattr(trouble, how)()
+    if how in {"full", "read_only"}:
+        trouble.parts.repository.ping()
+    else:
+        for _ in range(3):
+            with pytest.raises(StoreError, match=said):
+                trouble.parts.repository.ping()
+    mend()
+    trouble.parts.repository.ping()
+
+
+def test_t53_a_connection_that_only_reads_would_stay_so(
+    trouble: Trouble, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The twin: when it is not given up after the error, the mended file helps it nothing."""
+    monkeypatch.setattr(sqlite_file, "_STALE", frozenset())
+    mend = trouble.read_only()
+    for _ in range(2):
+        with pytest.raises(StoreError, match="is read-only"):
+            add(trouble.parts, "While")
+        mend()
+
+
+@pytest.mark.parametrize("how", ["no_database", "damaged"])
+def test_t54_a_start_that_fails_can_be_tried_again(
+    trouble: Trouble, settings: Settings, how: str
+) -> None:
+    """In the same process, as the page does on each visit, until it is mended."""
+    mend = getattr(trouble, how)()
+    for _ in range(3):
+        with pytest.raises(StoreError, match=TROUBLES[how]):
+            build(settings).repository.page(LOCAL_OWNER)
+    mend()
+    with closing(build(settings)) as parts:
+        assert parts.keys.counts(owner=LOCAL_OWNER) == {"groq": 1}
+
+
+def test_t53_a_file_that_becomes_read_only_and_writable_again(path: Path) -> None:
+    """With the file’s own rights, as a user without special powers."""
+    program = """
+import os, sys, tempfile
+from pathlib import Path
+import alembic.command
+from mohet_keys.errors import StoreError
+from mohet_keys.repository import Repository
+from tests.test_repository import ME, put
+with tempfile.TemporaryDirectory() as folder:
+    if os.geteuid() == 0:
+        os.chown(folder, 65534, 65534)
+        os.seteuid(65534)
+    path = Path(folder) / "store.db"
+    store = Repository(f"sqlite:///{path}")
+    put(store, "before")
+    store.close()
+    path.chmod(0o400)
+    store._database.engine.dispose()
+    for name in ("while", "still"):
+        print(len(store.page(ME)))
+        try:
+            put(store, name)
+        except StoreError as error:
+            print(error)
+    path.chmod(0o600)
+    put(store, "after")
+    print(sorted(entry.name for entry in store.page(ME)))
+    store.close()
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    refused = "The store is read-only, so nothing was saved. Check who owns the file."
+    assert done.stdout.splitlines() == ["1", refused] * 2 + ["['after', 'before']"]
 
 
 # --- storms -----------------------------------------------------------------------------------
