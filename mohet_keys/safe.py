@@ -7,6 +7,8 @@ more with the keys read anew.
 
 from __future__ import annotations
 
+import threading
+from collections import deque
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -20,6 +22,8 @@ T = TypeVar("T")
 
 NO_MASTER = "The master key these keys were saved under is missing, so they stay sealed."
 NO_DATA_KEYS = "The store has lost the keys that seal its secrets. Restore a backup of it."
+_REMEMBERED = 4
+"""Vaults kept from before; each is one change of the data keys."""
 
 
 class Safe:
@@ -34,6 +38,10 @@ class Safe:
         self._masters: Masters | None = None
         self._vault: Vault | None = None
         self._locked: str | None = NO_MASTER
+        self._read: object = None
+        self._earlier: deque[Vault] = deque(maxlen=_REMEMBERED)
+        # What is read later must not be undone by what another thread read before it.
+        self._reading = threading.Lock()
         self.refresh()
 
     @property
@@ -50,26 +58,35 @@ class Safe:
 
     def refresh(self) -> None:
         """Read the data keys anew. Raises StoreError, also for a malformed master key."""
-        if self._masters is None or self._locked:
-            self._masters = self._load()
-        wraps, sealing = self._keyring.read()
-        self._vault = Vault(self._masters, wraps, sealing)
-        self._locked = self._why_locked(self._vault, sealing)
+        with self._reading:
+            if self._masters is None or self._locked:
+                self._masters = self._load()
+            wraps, sealing = self._keyring.read()
+            read = (self._masters, wraps, sealing)
+            if read == self._read:
+                return
+            if self._vault is not None and not self._locked:
+                self._earlier.appendleft(self._vault)
+            self._vault = Vault(*read)
+            self._locked = self._why_locked(self._vault, sealing)
+            self._read = read
 
     def open(self, blob: bytes, label: Label) -> str:
         """The secret, if it was sealed with exactly this label. Raises LockedError, SealError."""
+        ready = self._ready()
         try:
-            return self._ready().open(blob, label)
+            return ready.open(blob, label)
         except SealError:
             raise
         except LockedError:
             self.refresh()
-        return self._ready().open(blob, label)
+        return self._that_opens(blob).open(blob, label)
 
     def sealing(self, label: Label, secret: str, write: Callable[[bytes, str], T]) -> T:
         """Seal a secret and write it: `write` gets the sealed bytes and the id of its data key.
 
-        Raises LockedError, RefusedError, and what `write` raises.
+        It is called once more when the data keys were just replaced. Raises LockedError,
+        RefusedError, and what `write` raises.
         """
         try:
             return write(*self._sealed(label, secret))
@@ -80,12 +97,6 @@ class Safe:
     def seal(self, label: Label, secret: str) -> bytes:
         """The secret, sealed. Raises LockedError, RefusedError for what is too long."""
         return self._sealed(label, secret)[0]
-
-    def reseal(self, blob: bytes, label: Label) -> tuple[bytes, str]:
-        """What is sealed, sealed anew as it would be now, and the id of its data key."""
-        secret = self.open(blob, label)
-        self.refresh()
-        return self._sealed(label, secret)
 
     def fingerprint(self, secret: str) -> str:
         """A keyed mark by which equal secrets are recognised. Raises LockedError."""
@@ -106,6 +117,17 @@ class Safe:
         if self._vault is None or self._locked:
             raise LockedError(self._locked or NO_MASTER)
         return self._vault
+
+    def _that_opens(self, blob: bytes) -> Vault:
+        """The vault that has the blob's data key: now, or when the blob may have been read.
+
+        A secret that another process seals anew between being read and being opened names a data
+        key that is gone by now.
+        """
+        ready = self._ready()
+        named = ready.data_key_of(blob)
+        vaults = (ready, *tuple(self._earlier))
+        return next((each for each in vaults if each.why_locked(named) is None), ready)
 
     def _why_locked(self, opened: Vault, sealing: str | None) -> str | None:
         if self._masters is None:

@@ -160,11 +160,11 @@ class KeyService:
         row = provider_row(new.provider)
         self._safe.require()
         typed = read_new(new)
-        print_ = self._unused_fingerprint(typed.secret, owner)
         key_id = str(uuid.uuid4())
         label = Label(key_id, row.slug, typed.endpoint, 1, typed.allow_http)
 
         def write(blob: bytes, data_key_id: str) -> KeyEntry:
+            print_ = self._unused_fingerprint(typed.secret, owner)
             return self._insert(
                 row_of(label, typed, owner, self._clock(), print_, blob, data_key_id)
             )
@@ -197,11 +197,19 @@ class KeyService:
             row = replace(row, name=cleaned, name_key=pasted.name_key(cleaned))
         try:
             return Saved(self._insert(row), prepared.notes)
-        except OutdatedSealError:  # it waited while another data key took over
-            label = Label(row.id, row.provider, row.endpoint, row.revision, row.allow_http)
-            blob, data_key_id = self._safe.reseal(row.sealed, label)
-            again = replace(row, sealed=blob, data_key_id=data_key_id)
-            return Saved(self._insert(again), prepared.notes)
+        except OutdatedSealError:  # it waited while other data keys took over
+            return Saved(self._insert_anew(row), prepared.notes)
+
+    def _insert_anew(self, row: NewRow) -> KeyEntry:
+        """Save what was sealed with a data key that seals no more."""
+        label = Label(row.id, row.provider, row.endpoint, row.revision, row.allow_http)
+        secret = self._safe.open(row.sealed, label)
+
+        def write(blob: bytes, data_key_id: str) -> KeyEntry:
+            sealed = replace(row, sealed=blob, data_key_id=data_key_id)
+            return self._insert(replace(sealed, fingerprint=self._fingerprint(secret)))
+
+        return self._safe.sealing(label, secret, write)
 
     def _insert(self, row: NewRow) -> KeyEntry:
         doing = self._doing(
@@ -521,10 +529,10 @@ class KeyService:
     ) -> Saved:
         self._safe.require()
         row = provider_row(typed.provider or entry.provider)
-        print_ = self._unused_fingerprint(typed.secret, owner, entry.id)
         label = Label(entry.id, row.slug, typed.endpoint, entry.revision + 1, typed.allow_http)
 
         def write(blob: bytes, data_key_id: str) -> KeyEntry:
+            print_ = self._unused_fingerprint(typed.secret, owner, entry.id)
             made = row_of(label, typed, owner, entry.created_at, print_, blob, data_key_id)
             return self._update(entry, changes_of(made), owner, action, undo_until)
 
