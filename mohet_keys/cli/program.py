@@ -25,7 +25,12 @@ from mohet_keys.errors import InputError, MohetError, StoreError
 PROGRAM = "python -m mohet_keys"
 INTERRUPTED = 130
 COMMANDS = (keys, transfer, backup)
-"""The modules that add their commands to the program by being imported."""
+"""The modules that add their commands to the program by being imported; shown in this order."""
+
+_PLACES = {module.__name__: place for place, module in enumerate(COMMANDS)}
+base.app.registered_commands.sort(
+    key=lambda command: _PLACES[getattr(command.callback, "__module__", "")]
+)
 
 logging.getLogger("mohet_keys").addHandler(logging.NullHandler())  # stderr is for one line
 
