@@ -49,7 +49,7 @@ def _open_edit(entry: KeyEntry, endpoint: str | None = None) -> None:
     sealed for what stands there, and the column in the database may have been changed."""
     state = ui()
     row = BY_SLUG.get(entry.provider)
-    sealed = _attempt(lambda: resources.keys().sealed_endpoint(entry.id, owner=resources.owner()))
+    sealed = attempt(lambda: resources.keys().sealed_endpoint(entry.id, owner=resources.owner()))
     usual = row.endpoint if row else ""
     state.close_forms()
     state.editing, state.editing_version = entry.id, entry.version
@@ -111,7 +111,7 @@ def _after(saved: Saved, done: str) -> None:
     if saved.notes:
         state.notes[saved.entry.id] = saved.notes
     if not saved.entry.looks_like:
-        _start_check(saved.entry.id)
+        start_check(saved.entry.id)
 
 
 def _refuse(error: MohetError) -> None:
@@ -128,7 +128,7 @@ def _refuse(error: MohetError) -> None:
 def _explain_conflict(error: ConflictError) -> None:
     """Say who was faster and when; the next save is made over the version it names."""
     state = ui()
-    now = _attempt(lambda: resources.keys().entry(state.editing or "", owner=resources.owner()))
+    now = attempt(lambda: resources.keys().entry(state.editing or "", owner=resources.owner()))
     if not isinstance(now, KeyEntry):
         return
     state.editing_version = now.version
@@ -149,10 +149,10 @@ def _explain_conflict(error: ConflictError) -> None:
 @act
 def check(entry_id: str) -> None:
     """Ask the provider now, whatever was known."""
-    _start_check(entry_id)
+    start_check(entry_id)
 
 
-def _start_check(entry_id: str, *, fresh: bool = True) -> None:
+def start_check(entry_id: str, *, fresh: bool = True) -> None:
     """Check a key off the script's thread; unless `fresh`, what this session knows will do.
 
     A check of the same key that still runs is left behind: it may be about an older secret.
@@ -187,18 +187,6 @@ def ask_delete(entry: KeyEntry) -> None:
     ui().deleting = entry.id
 
 
-@act
-def choose(entry: KeyEntry, widget: str) -> None:
-    """Do what was chosen in a card's menu."""
-    choice = peek(widget)
-    if choice == "Edit":
-        _open_edit(entry)
-    elif choice == "Delete":
-        ui().deleting = entry.id
-    elif choice == "Use in chat":
-        select_key(entry)
-
-
 def select_key(entry: KeyEntry) -> None:
     """Make it the key for the chat, and know how it stands: asked again unless just asked."""
     try:
@@ -208,30 +196,30 @@ def select_key(entry: KeyEntry) -> None:
         return
     ui().said.append(Said("success", f"{literal(entry.name)} is now the key for the chat."))
     if not (entry.looks_like or entry.locked):
-        _start_check(entry.id, fresh=False)
+        start_check(entry.id, fresh=False)
 
 
 @act
 def move(entry: KeyEntry, label: str) -> None:
     """Give a held key to the vendor it belongs to, and check it there."""
-    saved = _attempt(
+    saved = attempt(
         lambda: resources.keys().move(entry.id, owner=resources.owner(), version=entry.version)
     )
     if isinstance(saved, Saved):
         ui().said.append(Said("success", f"{literal(entry.name)} was moved to {label}."))
-        _start_check(entry.id)
+        start_check(entry.id)
 
 
 @act
 def send_anyway(entry: KeyEntry) -> None:
     """Check a held key where it is: the visitor says it belongs here."""
-    done = _attempt(
+    done = attempt(
         lambda: resources.keys().send_anyway(
             entry.id, owner=resources.owner(), version=entry.version
         )
     )
     if done is not None:
-        _start_check(entry.id)
+        start_check(entry.id)
 
 
 @act
@@ -239,7 +227,7 @@ def use_endpoint(entry: KeyEntry, endpoint: str) -> None:
     """Take the address that answered. A key with a secret needs it typed again for that."""
     if not entry.has_secret:
         changes = KeyChanges(endpoint=endpoint)
-        saved = _attempt(
+        saved = attempt(
             lambda: resources.keys().edit(
                 entry.id, changes, owner=resources.owner(), version=entry.version
             )
@@ -252,7 +240,7 @@ def use_endpoint(entry: KeyEntry, endpoint: str) -> None:
     ui().problems = {"secret": f"The address changed. Enter the key again to use it at {host}."}
 
 
-def _attempt(step: object) -> object:
+def attempt(step: object) -> object:
     """Run a verb; what it refuses is said, and None comes back."""
     try:
         return step() if callable(step) else None
@@ -269,7 +257,7 @@ def delete(entry_id: str) -> None:
     """Delete the key the dialog asked about."""
     state = ui()
     state.deleting = None
-    gone = _attempt(lambda: resources.keys().remove(entry_id, owner=resources.owner()))
+    gone = attempt(lambda: resources.keys().remove(entry_id, owner=resources.owner()))
     if isinstance(gone, KeyEntry):
         if state.editing == entry_id:
             state.close_forms()

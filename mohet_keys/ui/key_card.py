@@ -7,13 +7,12 @@ import streamlit as st
 from mohet_keys.model import Diagnosis, KeyEntry, Verdict
 from mohet_keys.providers import BY_SLUG
 from mohet_keys.standing import standing, vendor_label
-from mohet_keys.ui import actions, clock
+from mohet_keys.ui import actions, card_menu, clock, replace_form
 from mohet_keys.ui.state import UiState
 from mohet_keys.ui.text import ago, brief, code, day, duration, escape, literal
 from mohet_keys.ui.verdict_badge import badge, colour
 
 BUSY = ":gray-badge[:material/progress_activity: Checking]"
-CHOICES = ("Edit", "Use in chat", "Delete")
 
 
 def show(entry: KeyEntry, state: UiState, here: clock.Here) -> None:
@@ -26,6 +25,8 @@ def show(entry: KeyEntry, state: UiState, here: clock.Here) -> None:
         _reason(said)
     for note in state.notes.get(entry.id, ()):
         st.caption(f":material/healing: {escape(note)}")
+    if entry.undo_until is not None:
+        replace_form.show_undo(entry, entry.undo_until, here)
     with st.container(horizontal=True, horizontal_alignment="right", gap="xsmall"):
         if not checking:
             _remedies(entry, said)
@@ -52,15 +53,7 @@ def _head(entry: KeyEntry, said: Diagnosis, *, checking: bool) -> None:
         wrap=False,
     ):
         st.markdown(f"{literal(entry.name)} {badges}")
-        menu = f"card.menu:{entry.id}"
-        st.menu_button(
-            "Actions",  # in words: a picture's address would be read aloud as the menu's name
-            CHOICES,
-            type="tertiary",
-            key=menu,
-            on_click=actions.choose,
-            args=(entry, menu),
-        )
+        card_menu.show(entry)
 
 
 def _facts(entry: KeyEntry, here: clock.Here) -> str:

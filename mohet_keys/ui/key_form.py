@@ -7,7 +7,7 @@ import streamlit as st
 from mohet_keys.errors import Field
 from mohet_keys.model import KeyEntry
 from mohet_keys.providers import Provider
-from mohet_keys.ui import actions
+from mohet_keys.ui import actions, card_menu
 from mohet_keys.ui.actions import field
 from mohet_keys.ui.state import ui
 from mohet_keys.ui.text import code, escape, literal
@@ -38,23 +38,7 @@ def show_edit(entry: KeyEntry, row: Provider) -> None:
         _secret(form, kept if entry.has_secret else _placeholder(row), optional=True)
         endpoint_field(form, row, f"The usual address of {row.label} is {code(row.endpoint)}.")
         _submit(form, "Update Key", actions.save_edit, entry.id)
-    with st.container(horizontal=True, gap="xsmall"):
-        st.button(
-            "Use in chat",
-            icon=":material/chat:",
-            type="tertiary",
-            key=field(form, "use"),
-            on_click=actions.use_in_chat,
-            args=(entry,),
-        )
-        st.button(
-            "Delete",
-            icon=":material/delete:",
-            type="tertiary",
-            key=field(form, "delete"),
-            on_click=actions.ask_delete,
-            args=(entry,),
-        )
+    card_menu.buttons(entry, form)
 
 
 def _heading(words: str, form: str) -> None:

@@ -7,7 +7,7 @@ import streamlit as st
 from mohet_keys.model import KeyEntry
 from mohet_keys.providers import Provider
 from mohet_keys.repository import Sort
-from mohet_keys.ui import actions, clock, key_card, key_form, marks, resources
+from mohet_keys.ui import actions, clock, key_card, key_form, marks, replace_form, resources
 from mohet_keys.ui.state import number, peek, put, ui
 
 PAGE = 12
@@ -47,7 +47,9 @@ def _cards(entries: tuple[KeyEntry, ...], row: Provider) -> None:
     grid = st.grid(3, min_column_width=300, border=True, key=f"cards-{row.slug}")
     for entry in entries:
         with grid.cell(), st.container(gap="xsmall", key=f"keycard-{entry.id}"):
-            if state.editing == entry.id:
+            if entry.id in state.replacing:
+                replace_form.show(entry, state.replacing[entry.id])
+            elif state.editing == entry.id:
                 key_form.show_edit(entry, row)
             else:
                 key_card.show(entry, state, here)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, MutableMapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Literal
 
 import streamlit as st
@@ -16,7 +17,9 @@ import streamlit as st
 from mohet_keys.discovery import LocalServer, Variable
 from mohet_keys.errors import Field
 from mohet_keys.model import CheckResult, Diagnosis
+from mohet_keys.replacing import Replaced
 from mohet_keys.starting import Started
+from mohet_keys.transfer import Plan
 from mohet_keys.ui.conversation import Conversation
 
 _SLOT = "mohet"
@@ -47,6 +50,66 @@ class SetupState:
 
 
 @dataclass(slots=True)
+class Replacing:
+    """The form for a new secret of one key. Never holds a secret."""
+
+    version: int
+    """The version of the key that was seen."""
+    problem: str = ""
+    """What was refused in the field."""
+    failed: Diagnosis | None = None
+    """What came of the last test, when it was no good."""
+    test: Future[Replaced] | None = None
+
+
+@dataclass(slots=True)
+class Revealing:
+    """The dialog that shows a secret, which is not in here."""
+
+    key_id: str
+    until: datetime | None = None
+    """Until when it may be seen; None while the dialog still asks."""
+
+
+@dataclass(slots=True)
+class ActivityState:
+    """Where a visitor is in what happened."""
+
+    before: list[int] = field(default_factory=list)
+    """The last entry of each page that was turned over."""
+    leads_to: str | None = None
+    """Slug of the provider whose tab an entry leads to."""
+
+
+@dataclass(slots=True)
+class TransferState:
+    """A file that is being brought in. It holds no secret but sealed ones."""
+
+    turn: int = 0
+    """How many files were handed in."""
+    name: str = ""
+    content: bytes | None = field(default=None, repr=False)
+    """A protected file that still needs its passphrase."""
+    plan: Plan | None = None
+    refused_at: str = ""
+    """The form whose passphrase was refused."""
+
+    def forget(self) -> None:
+        """No file any more."""
+        self.name, self.content, self.plan = "", None, None
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """A file that waits for this visitor at an address that works once."""
+
+    what: str
+    """Which part of which page made it."""
+    name: str
+    address: str
+
+
+@dataclass(slots=True)
 class UiState:
     """What one visitor is doing now. Never holds a secret."""
 
@@ -57,6 +120,9 @@ class UiState:
     editing_version: int = 0
     deleting: str | None = None
     """Id of the key the delete dialog asks about."""
+    replacing: dict[str, Replacing] = field(default_factory=dict)
+    """Open forms for a new secret, by key id; of several, all but one wait for their tests."""
+    revealing: Revealing | None = None
     consenting: bool = False
     """The open form was refused for plain http, so it now offers to allow it."""
     problems: dict[Field, str] = field(default_factory=dict)
@@ -65,6 +131,9 @@ class UiState:
     """What was mended on the way in, by key id, shown on the card."""
     chat: Conversation = field(default_factory=Conversation)
     setup: SetupState = field(default_factory=SetupState)
+    activity: ActivityState = field(default_factory=ActivityState)
+    transfer: TransferState = field(default_factory=TransferState)
+    ready: Ready | None = None
     running: dict[str, Future[CheckResult]] = field(default_factory=dict)
     """Checks under way, by key id."""
     cache: MutableMapping[Hashable, object] = field(default_factory=dict)
@@ -77,8 +146,9 @@ class UiState:
         self.problems = {}
 
     def close_forms(self) -> None:
-        """Close whichever form is open."""
+        """Close whichever form is open. A new secret that is being tested keeps its own."""
         self.adding = self.editing = None
+        self.replacing = {key: form for key, form in self.replacing.items() if form.test}
         self.consenting = False
         self.problems = {}
 
@@ -113,10 +183,22 @@ def ticked(widget: str) -> bool:
     return bool(st.session_state.get(widget, False))
 
 
+def chosen_of(widget: str) -> list[str]:
+    """What is chosen in a list of several."""
+    value = st.session_state.get(widget)
+    return [each for each in value if isinstance(each, str)] if isinstance(value, list) else []
+
+
 def number(widget: str, default: int) -> int:
     """The present value of a widget that counts."""
     value = st.session_state.get(widget, default)
     return value if isinstance(value, int) else default
+
+
+def pressed(widget: str) -> int | None:
+    """The row of a table whose button was pressed just now."""
+    click = st.session_state.get(widget)
+    return click["row"] if click else None
 
 
 def put(widget: str, value: str | bool | int | None) -> None:
