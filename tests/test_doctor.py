@@ -199,6 +199,28 @@ def test_a_folder_with_other_things_may_be_readable(patient: Patient) -> None:
     assert "open to other users" in patient.wrong()
 
 
+def test_t12_what_restores_left_behind_is_looked_at(patient: Patient) -> None:
+    """Kept stores are counted, those that others can read are wrong, and a broken-off one is told.
+
+    None of them makes the folder one that is shared with other things.
+    """
+    for end in ("before-restore-20260301-123456", "damaged-20260302-123456-wal", "part-0a1b2c3d"):
+        kept = patient.database.with_name(f"mohet_keys.db.{end}")
+        kept.write_bytes(b"kept")
+        kept.chmod(0o600)
+    report = patient.examine()
+    notes = [f.message for f in report.findings if (f.level, f.area) == ("note", "kept files")]
+    assert len(notes) == 2
+    assert "part-0a1b2c3d is left of a backup or restore that broke off" in notes[0]
+    assert "2 of earlier stores lie beside this one, the newest mohet_keys.db.damaged" in notes[1]
+    assert report.status == 0
+    for end in ("before-restore-20260301-123456", "damaged-20260302-123456-wal", "part-0a1b2c3d"):
+        kept = patient.database.with_name(f"mohet_keys.db.{end}")
+        kept.chmod(0o640)
+        assert f"{end} is open to other users (mode 0640)" in patient.wrong()
+        kept.chmod(0o600)
+
+
 def test_a_full_disk_is_wrong(patient: Patient, monkeypatch: pytest.MonkeyPatch) -> None:
     """Little room is said before a write fails."""
     monkeypatch.setattr(doctor_files, "LOW_DISK", 2**62)
@@ -237,6 +259,30 @@ def test_a_damaged_file_is_wrong(patient: Patient) -> None:
         patient.database.write_bytes(broken)
         assert "store: The file is damaged" in patient.wrong()
         assert patient.examine().status == 1
+
+
+def test_a_reference_that_leads_nowhere_is_wrong(patient: Patient) -> None:
+    """Which integrity_check does not look for."""
+    patient.sql("INSERT INTO selection VALUES ('me', 'nobody', '2026-01-01')")
+    assert "damaged (1 found, first: row 1 of selection refers to a row of api_key" in (
+        patient.wrong()
+    )
+    assert patient.examine().status == 1
+
+
+def test_tables_that_somebody_changed_are_wrong(patient: Patient) -> None:
+    """A trigger of somebody else's could do anything with what is saved later."""
+    patient.sql("CREATE TRIGGER t AFTER INSERT ON api_key BEGIN DELETE FROM api_key; END")
+    assert patient.wrong().startswith("store: It has other tables or triggers")
+    assert patient.examine().status == 1
+
+
+def test_a_log_without_its_store_is_fatal(patient: Patient) -> None:
+    """What would keep the product from starting is said, and the log is not touched."""
+    crash(patient)
+    patient.database.unlink()
+    assert "mohet_keys.db is gone, but mohet_keys.db-wal is still there" in patient.wrong()
+    assert (patient.examine().status, patient.starts()) == (3, False)
 
 
 def test_a_newer_store_is_fatal(patient: Patient) -> None:
@@ -462,6 +508,15 @@ def test_misspelt_settings_are_noted(settings: Settings) -> None:
         "MOHET_MASTERKEY is set, but there is no such setting. Is MOHET_MASTER_KEY meant?"
     ]
     assert scan(secret, {"report": json.dumps(report.as_json()).encode()}) == []
+
+
+def test_that_secrets_can_be_looked_at_is_noted(patient: Patient) -> None:
+    """What is off by default and on here is said."""
+    patient.set(allow_reveal=True)
+    report = patient.examine()
+    (told,) = (f.message for f in report.findings if f.level == "note")
+    assert told.startswith("MOHET_ALLOW_REVEAL is on")
+    assert report.status == 0
 
 
 def test_a_relative_folder_is_noted(patient: Patient, monkeypatch: pytest.MonkeyPatch) -> None:
