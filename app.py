@@ -9,11 +9,15 @@ import streamlit as st
 from starlette.middleware import Middleware
 from starlette.routing import Route
 
+from mohet_keys.ui import downloads
 from mohet_keys.ui.server import SecurityHeaders, healthz, lifespan
 
 app = st.App(
     Path(__file__).parent / "mohet_keys" / "ui" / "shell.py",
     lifespan=lifespan,
-    routes=[Route("/healthz", healthz)],
+    routes=[
+        Route("/healthz", healthz),
+        Route(f"{downloads.PLACE}{{token}}", downloads.serve),
+    ],
     middleware=[Middleware(SecurityHeaders)],
 )

@@ -6,40 +6,44 @@ of a key, is recorded before it happens, and its outcome beside it afterwards.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import Connection, Select, func, insert, or_, select
 
 from mohet_keys import endpoints
 from mohet_keys.database import Database
-from mohet_keys.errors import InputError
+from mohet_keys.errors import InputError, StoreError
 from mohet_keys.model import Activity, Doing, KeyEntry
 from mohet_keys.rows import storable
 from mohet_keys.tables import EVENT, KEY, OUTCOME
 
 MARK = 16
 """Hex digits of a fingerprint that are recorded: enough to tell secrets apart."""
+UNREADABLE = "unreadable"
+"""The action of an entry that somebody altered in the database so that it cannot be read."""
 _AT_ONCE = 1000
 _RESULT = func.coalesce(OUTCOME.c.result, EVENT.c.result)
 _DETAIL = func.coalesce(OUTCOME.c.detail, EVENT.c.detail)
 _SEARCHED = (EVENT.c.key_name, EVENT.c.host, EVENT.c.actor, EVENT.c.key_id, EVENT.c.request_id)
+_NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Which of what happened is asked for; what is left empty narrows nothing.
+    """Which of what happened is asked for; what is left out narrows nothing.
 
-    `search` is looked for in name, host, who, key id and request id, whatever its case.
+    An empty `result` asks for what began and never told how it ended. `search` is looked for in
+    name, host, who, key id and request id, whatever the case of its Latin letters.
     """
 
     owner: str | None = None
     action: str = ""
     provider: str = ""
     key_id: str = ""
-    result: str = ""
+    result: str | None = None
     search: str = ""
     since: datetime | None = None
 
@@ -60,31 +64,41 @@ class Journal:
         with self._database.writing() as connection:
             close(connection, number, result, at, detail)
 
-    def page(self, wanted: Wanted, *, offset: int = 0, limit: int | None = None) -> list[Activity]:
-        """What happened, the latest first."""
-        asked = _read(wanted).order_by(EVENT.c.id.desc()).offset(offset).limit(limit)
-        with self._database.reading() as connection:
-            return [Activity(**row) for row in connection.execute(asked).mappings()]
-
-    def count(self, wanted: Wanted) -> int:
-        """How many there are."""
-        asked = _narrowed(select(func.count(EVENT.c.id)), wanted)
-        with self._database.reading() as connection:
-            return int(connection.execute(asked).scalar_one())
+    def page(
+        self, wanted: Wanted, *, before: int | None = None, limit: int | None = None
+    ) -> list[Activity]:
+        """What happened, the latest first; only what is older than the entry `before`, if given."""
+        asked = _narrowed(_ENTRIES, wanted).order_by(EVENT.c.id.desc()).limit(limit)
+        if before is not None:
+            asked = asked.where(EVENT.c.id < before)
+        try:
+            return self._read(asked)
+        except (StoreError, TypeError):  # the latter for a time that is no text
+            return self._one_by_one(asked)
 
     def all(self, wanted: Wanted, most: int) -> Iterator[Activity]:
         """The latest `most`, read in parts, so that no transaction stays open for long."""
-        last: int | None = None
-        while most > 0:
-            asked = _read(wanted).order_by(EVENT.c.id.desc()).limit(min(most, _AT_ONCE))
-            if last is not None:
-                asked = asked.where(EVENT.c.id < last)
-            with self._database.reading() as connection:
-                part = [Activity(**row) for row in connection.execute(asked).mappings()]
-            if not part:
-                return
+        before: int | None = None
+        while part := self.page(wanted, before=before, limit=min(most, _AT_ONCE)):
             yield from part
-            last, most = part[-1].id, most - len(part)
+            before, most = part[-1].id, most - len(part)
+
+    def _read(self, asked: Select[Any]) -> list[Activity]:
+        with self._database.reading() as connection:
+            return [_activity(row) for row in connection.execute(asked).mappings()]
+
+    def _one_by_one(self, asked: Select[Any]) -> list[Activity]:
+        """The same where an entry cannot be read: it shall not hide the others."""
+        with self._database.reading() as connection:
+            numbers = connection.execute(asked.with_only_columns(EVENT.c.id)).scalars().all()
+        return [self._one(number) for number in numbers]
+
+    def _one(self, number: int) -> Activity:
+        try:
+            return self._read(_ENTRIES.where(EVENT.c.id == number))[0]
+        except (StoreError, TypeError):
+            nothing = dict.fromkeys(_TEXTS, "")
+            return Activity(id=number, at=_NEVER, key_id=None, **nothing | {"action": UNREADABLE})
 
 
 def about(doing: Doing, entry: KeyEntry) -> Doing:
@@ -129,21 +143,32 @@ def close(connection: Connection, number: int, result: str, at: datetime, detail
         connection.execute(insert(OUTCOME).values(event_id=number, at=at, **told))
 
 
-def _read(wanted: Wanted) -> Select[Any]:
-    rest = (column for column in EVENT.c if column.name not in {"result", "detail"})
-    return _narrowed(select(*rest, _RESULT.label("result"), _DETAIL.label("detail")), wanted)
+_TEXTS = (
+    *("actor", "owner", "action", "key_name", "provider", "host", "result", "detail"),
+    "request_id",
+)
+_ENTRIES = select(
+    *(column for column in EVENT.c if column.name not in {"result", "detail"}),
+    _RESULT.label("result"),
+    _DETAIL.label("detail"),
+).select_from(EVENT.outerjoin(OUTCOME, OUTCOME.c.event_id == EVENT.c.id))
+
+
+def _activity(row: Mapping[Any, Any]) -> Activity:
+    if not all(isinstance(row[name], str) for name in _TEXTS):
+        raise ValueError("an entry holds something else than text")
+    return Activity(**row)
 
 
 def _narrowed(asked: Select[Any], wanted: Wanted) -> Select[Any]:
-    asked = asked.select_from(EVENT.outerjoin(OUTCOME, OUTCOME.c.event_id == EVENT.c.id))
     same = {
-        EVENT.c.owner: wanted.owner,
-        EVENT.c.action: wanted.action,
-        EVENT.c.provider: wanted.provider,
-        EVENT.c.key_id: wanted.key_id,
+        EVENT.c.owner: wanted.owner or None,
+        EVENT.c.action: wanted.action or None,
+        EVENT.c.provider: wanted.provider or None,
+        EVENT.c.key_id: wanted.key_id or None,
         _RESULT: wanted.result,
     }
-    asked = asked.where(*(column == value for column, value in same.items() if value))
+    asked = asked.where(*(column == value for column, value in same.items() if value is not None))
     if wanted.since is not None:
         asked = asked.where(EVENT.c.at >= wanted.since)
     sought = storable(wanted.search.strip())

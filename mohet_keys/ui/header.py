@@ -17,7 +17,12 @@ def show() -> None:
         vertical_alignment="center",
         key="header",
     ):
-        st.page_link(places.CHAT.file, label="**Mohet**", icon=":material/waves:")
+        with st.container(
+            horizontal=True, vertical_alignment="center", gap="xsmall", width="content"
+        ):
+            st.markdown(":material/waves: **Mohet**", width="content")
+            for place in places.IN_MENU:
+                st.page_link(place.file, label=place.title)
         with st.container(
             horizontal=True,
             horizontal_alignment="right",

@@ -25,7 +25,10 @@ class Place:
 
 CHAT = Place("chat", "Chat", layout="centered")
 API_KEYS = Place("api_keys", "API Keys")
+ACTIVITY = Place("activity", "Activity")
 SETUP = Place("setup", "Chat Setup")
 
-PLACES = (CHAT, API_KEYS, SETUP)
+PLACES = (CHAT, API_KEYS, ACTIVITY, SETUP)
 """The first is what the bare address opens."""
+IN_MENU = (CHAT, API_KEYS, ACTIVITY)
+"""Those that the header leads to."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -14,7 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from streamlit import App
 
 from mohet_keys.errors import StoreError
-from mohet_keys.ui import resources
+from mohet_keys.ui import memory, resources
 
 # Streamlit's own page has inline scripts and styles, so those stay allowed; what may not happen
 # is that anything a provider or a key's name says makes the browser ask another host.
@@ -78,10 +77,7 @@ async def lifespan(_app: App) -> AsyncIterator[None]:
     except StoreError:
         yield
         return
-    # What is alive now stays so. Streamlit collects all garbage after each rerun, and to look
-    # through this every time would take longer than the rerun itself.
-    gc.collect()
-    gc.freeze()
+    memory.settle("start")
     yield
     resources.background().close()
     resources.parts().close()

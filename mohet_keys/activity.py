@@ -1,0 +1,217 @@
+"""What happened to keys, as people ask for it and read it: filters, words, a table to take along.
+
+Everything that is shown of an entry comes out of the database, where somebody may have altered it,
+so each text is made harmless for where it goes: a page, a terminal or a spreadsheet.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta, tzinfo
+
+from mohet_keys.errors import NotFoundError
+from mohet_keys.journal import UNREADABLE, Journal, Wanted
+from mohet_keys.model import Activity
+from mohet_keys.printed import JOINERS, printable
+from mohet_keys.standing import WORDS, vendor_label
+
+ACTIONS: dict[str, str] = {
+    "add": "Added",
+    "rename": "Renamed",
+    "edit": "Edited",
+    "move": "Moved",
+    "release": "Hold lifted",
+    "replace": "Secret replaced",
+    "undo": "Replacement undone",
+    "delete": "Deleted",
+    "check": "Checked",
+    "try": "Tested",
+    "chat": "Chat",
+    "use": "Used",
+    "reveal": "Shown",
+    "export": "Exported",
+    "rotate": "Master key changed",
+    "retire": "Old master key retired",
+    "reseal": "Sealed anew",
+    "backup": "Backed up",
+    "restore": "Restored",
+}
+"""What can happen, as people read it."""
+ENDS: dict[str, str] = {
+    "done": "Done",
+    "finished": "Finished",
+    "length": "Longest length",
+    "cut": "Broken off",
+    "stopped": "Stopped",
+    "deleted": "Key deleted",
+    "refused": "Rejected",
+    "failed": "Failed",
+    "": "No end recorded",
+}
+"""How something can end besides with a verdict."""
+RESULTS: dict[str, str] = {verdict.value: words for verdict, words in WORDS.items()} | ENDS
+"""All results, as people read them."""
+PERIODS: dict[str, timedelta | None] = {
+    "24 h": timedelta(hours=24),
+    "7 d": timedelta(days=7),
+    "30 d": timedelta(days=30),
+    "All": None,
+}
+PAGE = 50
+"""Entries on a page."""
+MOST_ROWS = 50_000
+"""Entries that a table takes along at most."""
+MOST_BYTES = 32 * 1024 * 1024
+LONGEST = 500
+"""Characters of one text that are shown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some of what happened, the latest first, and whether there is more that is older."""
+
+    entries: tuple[Activity, ...]
+    is_last: bool
+
+
+def page(journal: Journal, wanted: Wanted, *, before: int | None = None, size: int = PAGE) -> Page:
+    """What happened before the entry `before`, or until now. Raises StoreError."""
+    found = journal.page(wanted, before=before, limit=size + 1)
+    return Page(tuple(found[:size]), is_last=len(found) <= size)
+
+
+def since(period: str, now: datetime) -> datetime | None:
+    """When a period began; None for all of the time."""
+    length = PERIODS.get(period)
+    return None if length is None else now - length
+
+
+def of_key(journal: Journal, key_id: str, owner: str) -> Wanted:
+    """What happened to a key, also to one that is gone. Raises NotFoundError, StoreError.
+
+    What happened to somebody else's key is not found, like that of no key.
+    """
+    wanted = Wanted(owner=owner, key_id=key_id)
+    if not journal.page(wanted, limit=1):
+        raise NotFoundError
+    return wanted
+
+
+# --- words ------------------------------------------------------------------------------------
+
+
+def action_words(entry: Activity) -> str:
+    """What was done."""
+    if entry.action == UNREADABLE:
+        return "Cannot be read"
+    return ACTIONS.get(entry.action) or harmless(entry.action)
+
+
+def result_words(entry: Activity) -> str:
+    """How it ended."""
+    if entry.action == UNREADABLE:
+        return ""
+    return RESULTS.get(entry.result) or harmless(entry.result)
+
+
+def provider_words(entry: Activity) -> str:
+    """Whose key it was."""
+    return harmless(vendor_label(entry.provider))
+
+
+def moment(entry: Activity, zone: tzinfo) -> datetime | None:
+    """When it was; None where that cannot be read."""
+    return None if entry.action == UNREADABLE else entry.at.astimezone(zone)
+
+
+def harmless(text: str) -> str:
+    """A text of an entry on one line, of a sensible length, all of it to be seen."""
+    shown = printable(text[: LONGEST + 1])
+    return shown if len(shown) <= LONGEST else f"{shown[: LONGEST - 1]}…"
+
+
+# --- a table for spreadsheets -----------------------------------------------------------------
+
+_TOLD = (
+    *("Who", "Action", "Key", "Provider", "Host", "Result", "Detail", "Key id", "Request id"),
+    "Secret’s mark",
+)
+_BOM = b"\xef\xbb\xbf"
+_AT_ONCE = 1000
+# What a spreadsheet takes for a formula; also behind spaces, in full width, and behind the
+# semicolon that parts cells in some countries.
+_FORMULA = re.compile(rf"(^|;)(?=[\s{JOINERS}]*[=+\-@＝＋－＠])|^(?=[\t\r\n])")
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """What happened as CSV, how many entries are in it, and whether older ones were left out."""
+
+    content: bytes = field(repr=False)
+    rows: int
+    is_cut: bool
+
+
+def table(
+    journal: Journal,
+    wanted: Wanted,
+    zone: tzinfo,
+    *,
+    most: int = MOST_ROWS,
+    largest: int = MOST_BYTES,
+) -> Table:
+    """What happened as CSV in UTF-8, the latest first. Raises StoreError.
+
+    At most `most` entries and about `largest` bytes; its last line says when that cut it.
+    """
+    written = [_BOM, _lines([("Time (UTC)", f"Time ({zone})", *_TOLD)])]
+    count = size = 0
+    for part in _parts(journal.all(wanted, most + 1)):
+        kept = part[: most - count] if size <= largest else []
+        written.append(_lines(_row(entry, zone) for entry in kept))
+        count, size = count + len(kept), size + len(written[-1])
+        if len(kept) < len(part):
+            written.append(_lines([(cut_words(count),)]))
+            return Table(b"".join(written), count, is_cut=True)
+    return Table(b"".join(written), count, is_cut=False)
+
+
+def cut_words(rows: int) -> str:
+    """That older entries were left out, as one sentence."""
+    return f"Only the latest {rows:,} entries are here; older ones were left out."
+
+
+def cell(text: str) -> str:
+    """A text that no spreadsheet takes for a formula, on one line."""
+    return harmless(_FORMULA.sub(r"\1'", text))
+
+
+def _row(entry: Activity, zone: tzinfo) -> list[str]:
+    times = (moment(entry, UTC), moment(entry, zone))
+    told = (
+        *(entry.actor, action_words(entry), entry.key_name, provider_words(entry), entry.host),
+        *(result_words(entry), entry.detail, entry.key_id, entry.request_id, entry.fingerprint),
+    )
+    said = (f"{time:%Y-%m-%d %H:%M:%S}" if time else "" for time in times)
+    return [*said, *(cell(text or "") for text in told)]
+
+
+def _lines(rows: Iterable[Sequence[str]]) -> bytes:
+    text = io.StringIO()
+    csv.writer(text).writerows(rows)
+    return text.getvalue().encode()
+
+
+def _parts(entries: Iterator[Activity]) -> Iterator[list[Activity]]:
+    part: list[Activity] = []
+    for entry in entries:
+        part.append(entry)
+        if len(part) == _AT_ONCE:
+            yield part
+            part = []
+    if part:
+        yield part

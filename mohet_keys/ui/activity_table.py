@@ -1,0 +1,106 @@
+"""What happened, as a table. Its cells show text to the letter and load nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import streamlit as st
+
+from mohet_keys import activity
+from mohet_keys.activity import ENDS, harmless
+from mohet_keys.model import Activity, KeyEntry
+from mohet_keys.ui import clock, memory, resources
+from mohet_keys.ui.state import act, pressed, ui
+from mohet_keys.ui.verdict_badge import BADGES, Colour
+
+LEADS = "activity.leads"
+_TINTS: dict[str, Colour] = {
+    "done": "gray",
+    "finished": "green",
+    "length": "orange",
+    "cut": "orange",
+    "stopped": "gray",
+    "deleted": "gray",
+    "refused": "red",
+    "failed": "red",
+    "": "orange",
+}
+_RESULTS: dict[str, Colour] = {words: tint for words, tint, _ in BADGES.values()} | {
+    words: _TINTS[end] for end, words in ENDS.items()
+}
+
+_SHOWN = ("time", "action", "key", "provider", "result", "host", "who", "detail", "leads")
+"""The columns that stand there at once; the others can be shown."""
+
+
+def show(entries: Sequence[Activity]) -> None:
+    """Draw the table; an entry of a key that still is there leads to it."""
+    zone, there = clock.zone(), _still_there(entries)
+    keys = [there.get(entry.key_id or "") for entry in entries]
+    st.dataframe(
+        {
+            "time": [activity.moment(entry, zone) for entry in entries],
+            "action": [activity.action_words(entry) for entry in entries],
+            "key": [harmless(entry.key_name) for entry in entries],
+            "provider": [activity.provider_words(entry) for entry in entries],
+            "result": [[words] if (words := activity.result_words(e)) else [] for e in entries],
+            "host": [harmless(entry.host) for entry in entries],
+            "who": [harmless(entry.actor) for entry in entries],
+            "detail": [harmless(entry.detail) for entry in entries],
+            "leads": ["Open" if key else None for key in keys],
+            "request": [harmless(entry.request_id) for entry in entries],
+            "mark": [harmless(entry.fingerprint or "") for entry in entries],
+        },
+        column_config=_columns(zone, keys),
+        column_order=_SHOWN,
+        hide_index=True,
+        height="content",
+        key="activity-table",
+        alt="What happened to keys, the latest first",
+    )
+    memory.settle("table")  # the first one loads pandas
+
+
+def _columns(zone: ZoneInfo, keys: Sequence[KeyEntry | None]) -> dict[str, Any]:
+    column = st.column_config
+    return {
+        "time": column.DatetimeColumn(
+            "Time",
+            format="MMM D, YYYY, HH:mm:ss",
+            timezone=zone.key,
+            width=165,
+            help=f"In the time zone of this browser: {zone.key}",
+        ),
+        "action": column.TextColumn("Action", width=130),
+        "key": column.TextColumn("Key", width=140),
+        "provider": column.TextColumn("Provider", width=90),
+        "result": column.MultiselectColumn(
+            "Result", options=list(_RESULTS), color=list(_RESULTS.values()), width=135
+        ),
+        "host": column.TextColumn("Host", width=140),
+        "who": column.TextColumn("Who", width=70),
+        "detail": column.TextColumn("Detail", width=175),
+        "leads": column.ButtonColumn(
+            "", type="tertiary", key=LEADS, on_click=_lead, args=(keys,), width=70
+        ),
+        "request": column.TextColumn("Request id"),
+        "mark": column.TextColumn(
+            "Secret’s mark", help="Equal for equal secrets, and never a part of one"
+        ),
+    }
+
+
+def _still_there(entries: Sequence[Activity]) -> dict[str, KeyEntry]:
+    ids = [entry.key_id for entry in entries if entry.key_id]
+    found = resources.keys().entries(ids, owner=resources.owner())
+    return {entry.id: entry for entry in found}
+
+
+@act
+def _lead(keys: Sequence[KeyEntry | None]) -> None:
+    """Lead to the key whose entry was pressed: the table may have other rows by now."""
+    row = pressed(LEADS)
+    entry = keys[row] if row is not None and row < len(keys) else None
+    ui().activity.leads_to = entry.provider if entry else None
