@@ -16,9 +16,6 @@ from mohet_keys.service import KeyService
 from mohet_keys.starting import GOOD
 from mohet_keys.validation import ValidationService
 
-FORGETS_EVERY = 30.0
-"""Seconds between two looks for secrets that cannot be brought back any more."""
-
 
 @dataclass(frozen=True, slots=True)
 class Replaced:
@@ -31,7 +28,7 @@ class Replaced:
 
 
 class Replacer:
-    """Tests new secrets of saved keys, swaps them in, and has former ones forgotten in time."""
+    """Tests new secrets of saved keys and swaps them in."""
 
     def __init__(self, keys: KeyService, checks: ValidationService) -> None:
         self._keys = keys
@@ -50,12 +47,6 @@ class Replacer:
         if said.verdict not in GOOD:
             return Replaced(said)
         return await asyncio.to_thread(self._swap, trial, result, owner)
-
-    async def forget_in_time(self, every: float = FORGETS_EVERY) -> None:
-        """Delete former secrets for good when their time is over; for ever, so cancel it."""
-        while True:
-            await asyncio.to_thread(self.forget)
-            await asyncio.sleep(every)
 
     def forget(self) -> None:
         """Delete the former secrets whose time is over. One that the store keeps now goes later."""

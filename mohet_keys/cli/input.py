@@ -39,10 +39,16 @@ def new_secret(row: Provider, *, from_stdin: bool) -> str:
 
     Raises WrongUse where one is needed, InputError for what is no text.
     """
+    if row.key_optional and not (from_stdin or _at_terminal()):
+        return ""
+    return needed_secret(from_stdin=from_stdin)
+
+
+def needed_secret(*, from_stdin: bool) -> str:
+    """A secret that there must be. Raises WrongUse when nobody can be asked for it, InputError for
+    what is no text."""
     if from_stdin or _at_terminal():
         return _read()
-    if row.key_optional:
-        return ""
     raise WrongUse("There is no terminal to ask for the key at. Pipe it in with --secret-stdin.")
 
 

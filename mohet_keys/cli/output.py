@@ -103,22 +103,23 @@ def key_object(shown: Shown) -> dict[str, object]:
         "endpoint": entry.endpoint,
         "hint": entry.hint,
         "owner": entry.owner,
-        "created_at": _moment(entry.created_at),
-        "updated_at": _moment(entry.updated_at),
+        "created_at": moment(entry.created_at),
+        "updated_at": moment(entry.updated_at),
         "verdict": said.verdict.value,
         "reason": said.reason,
         "explanation": said.explanation,
         "remedy": said.remedy,
         "http_status": check.http_status if check else None,
         "latency_ms": check.latency_ms if check else None,
-        "checked_at": _moment(check.checked_at) if check else None,
+        "checked_at": moment(check.checked_at) if check else None,
         "models": list(check.models) if check else [],
         "recommended_model": check.recommended_model if check else None,
         "selected": entry.selected,
     }
 
 
-def _moment(at: datetime) -> str:
+def moment(at: datetime) -> str:
+    """A point in time for other programs, in UTC."""
     return at.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 

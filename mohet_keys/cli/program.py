@@ -17,14 +17,14 @@ from contextlib import suppress
 import typer
 from typer.main import get_command
 
-from mohet_keys.cli import backup, base, keys, output, transfer
+from mohet_keys.cli import activity, backup, base, keys, output, replace, transfer
 from mohet_keys.cli.base import Done, write
 from mohet_keys.cli.input import WrongUse, refuse_secrets
 from mohet_keys.errors import InputError, MohetError, StoreError
 
 PROGRAM = "python -m mohet_keys"
 INTERRUPTED = 130
-COMMANDS = (keys, transfer, backup)
+COMMANDS = (keys, replace, transfer, activity, backup)
 """The modules that add their commands to the program by being imported; shown in this order."""
 
 _PLACES = {module.__name__: place for place, module in enumerate(COMMANDS)}
@@ -106,7 +106,7 @@ def _usage(error: typer.TyperException) -> str:
         said = f"{missing.metavar} is missing."
     never = "The key itself is never an argument: use --secret-stdin."
     usage = " ".join(context.get_usage().split())
-    return f"{said} {usage}. {never if context.info_name in {'add', 'edit'} else ''}"
+    return f"{said} {usage}. {never if context.info_name in {'add', 'edit', 'replace'} else ''}"
 
 
 def _asks_json(given: list[str]) -> bool:
