@@ -13,6 +13,7 @@ from mohet_keys.safe import Safe
 from mohet_keys.service import KeyService
 from mohet_keys.settings import Settings
 from mohet_keys.starting import Starter
+from mohet_keys.transfer import Transfer
 from mohet_keys.validation import ValidationService
 
 
@@ -25,6 +26,7 @@ class Parts:
     chats: ChatService
     starter: Starter
     replacer: Replacer
+    transfer: Transfer
     outbound: Outbound
     repository: Repository
     safe: Safe
@@ -55,7 +57,8 @@ def build(settings: Settings | None = None, *, outbound: Outbound | None = None)
     replacer = Replacer(keys, checks)
     replacer.forget()  # what ran out while nothing was running
     starter = Starter(keys, checks)
-    return Parts(keys, checks, chats, starter, replacer, way_out, repository, safe)
+    transfer = Transfer(keys)
+    return Parts(keys, checks, chats, starter, replacer, transfer, way_out, repository, safe)
 
 
 def _open_safe(settings: Settings, repository: Repository) -> Safe:

@@ -1,9 +1,25 @@
 """API Keys: one tab for each provider."""
 
-from mohet_keys.ui import check_watch, delete_dialog, guard, heading, provider_tabs
+from mohet_keys.ui import (
+    check_watch,
+    delete_dialog,
+    guard,
+    heading,
+    places,
+    provider_tabs,
+    replace_watch,
+    reveal_dialog,
+)
 
 guard.enter()
-heading.show("API Keys", "Manage your AI provider connections")
+heading.show(
+    "API Keys",
+    "Manage your AI provider connections",
+    aside=heading.AVAILABLE,
+    leads_to=places.TRANSFER,
+)
 provider_tabs.show()
 delete_dialog.show()
+reveal_dialog.show()
 check_watch.show()
+replace_watch.show()

@@ -15,6 +15,7 @@ from mohet_keys.replacing import Replacer
 from mohet_keys.service import KeyService
 from mohet_keys.settings import Settings
 from mohet_keys.starting import Starter
+from mohet_keys.transfer import Transfer
 from mohet_keys.validation import ValidationService
 
 
@@ -57,6 +58,11 @@ def starter() -> Starter:
 def replacer() -> Replacer:
     """The test of a new secret for a saved key."""
     return parts().replacer
+
+
+def transfer() -> Transfer:
+    """Keys in files, on their way out and in."""
+    return parts().transfer
 
 
 def outbound() -> Outbound:
