@@ -9,9 +9,10 @@ import streamlit as st
 from starlette.middleware import Middleware
 from starlette.routing import Route
 
-from mohet_keys.ui import downloads
+from mohet_keys.ui import downloads, unforeseen
 from mohet_keys.ui.server import SecurityHeaders, healthz, lifespan
 
+unforeseen.keep_quiet()
 app = st.App(
     Path(__file__).parent / "mohet_keys" / "ui" / "shell.py",
     lifespan=lifespan,
@@ -20,4 +21,5 @@ app = st.App(
         Route(f"{downloads.PLACE}{{token}}", downloads.serve),
     ],
     middleware=[Middleware(SecurityHeaders)],
+    on_script_error=unforeseen.say,
 )
