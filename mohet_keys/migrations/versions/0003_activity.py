@@ -6,7 +6,7 @@ from alembic import op
 revision = "0003"
 down_revision = "0002"
 
-_KEPT = ("event", "event_outcome")
+_KEPT = {"event": "id", "event_outcome": "event_id"}
 
 
 def upgrade() -> None:
@@ -15,12 +15,19 @@ def upgrade() -> None:
     _former_secrets()
     _processes()
     if op.get_bind().dialect.name == "sqlite":
-        for table in _KEPT:
-            for verb in ("UPDATE", "DELETE"):
-                op.execute(
-                    f"CREATE TRIGGER {table}_no_{verb.lower()} BEFORE {verb} ON {table} "
-                    "BEGIN SELECT RAISE(ABORT, 'what happened is only added to'); END"
-                )
+        for table, key in _KEPT.items():
+            _refuse(table, "update", "UPDATE")
+            _refuse(table, "delete", "DELETE")
+            # REPLACE takes a row away without a DELETE that a trigger would hear of.
+            there = f"EXISTS (SELECT 1 FROM {table} WHERE {key} = NEW.{key})"  # noqa: S608  # ours
+            _refuse(table, "replace", "INSERT", f"WHEN {there} ")
+
+
+def _refuse(table: str, what: str, verb: str, when: str = "") -> None:
+    op.execute(
+        f"CREATE TRIGGER {table}_no_{what} BEFORE {verb} ON {table} {when}"
+        "BEGIN SELECT RAISE(ABORT, 'what happened is only added to'); END"
+    )
 
 
 def _events() -> None:
