@@ -11,14 +11,14 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Select, delete, insert, select, update
+from sqlalchemy import Connection, Select, Table, delete, insert, select, update
 
 from mohet_keys import journal
 from mohet_keys.database import Database
 from mohet_keys.errors import RefusedError
 from mohet_keys.model import Doing
 from mohet_keys.queries import wraps
-from mohet_keys.sealed import Label, WrappedKey
+from mohet_keys.sealed import Label, Purpose, WrappedKey
 from mohet_keys.tables import DATA_KEY, EVENT, FORMER, KEY, OUTCOME, WRAP
 
 
@@ -30,14 +30,26 @@ class OutdatedSealError(RefusedError):
 class SealedSecret:
     """A sealed secret somewhere in the store, with what it should be bound to.
 
-    `former` tells a secret that was replaced and can come back from the one a key has.
+    `data_key_id` is what the column beside it says, and `holds` whether it is more than an empty
+    secret. `former` tells a secret that was replaced and can come back from the one a key has.
     """
 
     label: Label
     blob: bytes = field(repr=False)
-    name: str = ""
-    owner: str = ""
+    data_key_id: str
+    name: str
+    owner: str
+    holds: bool
     former: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class DataKey:
+    """A data key as the store lists it; `seals` says that it is the one that seals now."""
+
+    id: str
+    purpose: Purpose
+    seals: bool
 
 
 class Keyring:
@@ -50,6 +62,13 @@ class Keyring:
         """Every data key under every master key, and the id of the one that seals now."""
         with self._database.reading() as connection:
             return _wraps(connection), active(connection)
+
+    def data_keys(self) -> list[DataKey]:
+        """Every data key, also one that has lost its wraps, oldest first."""
+        asked = select(DATA_KEY.c.id, DATA_KEY.c.purpose, DATA_KEY.c.active)
+        with self._database.reading() as connection:
+            found = connection.execute(asked.order_by(DATA_KEY.c.created_at, DATA_KEY.c.id))
+            return [DataKey(*row) for row in found]
 
     def begin(self, first: Sequence[WrappedKey], *, sealing: str) -> list[WrappedKey]:
         """Write the first data keys. When another process was first, its keys stay.
@@ -92,7 +111,7 @@ class Keyring:
             known = set(connection.execute(select(DATA_KEY.c.id)).scalars())
             there = {wrap.data_key_id for wrap in _wraps(connection) if wrap in kept}
             if known - there or len(masters) != 1:
-                raise RefusedError("Some data keys open only with the old master key. Rotate first")
+                raise RefusedError("Some data keys need the old master key. Run rotate first.")
             gone = connection.execute(delete(WRAP).where(WRAP.c.master_id.not_in(masters))).rowcount
             if gone:
                 journal.write(connection, doing)
@@ -136,14 +155,14 @@ class Keyring:
 
     def secrets(self, limit: int, *, after: str = "") -> list[SealedSecret]:
         """Up to `limit` sealed secrets of keys, by their ids, from the one that follows `after`."""
-        asked = _sealed(KEY.c.revision, KEY.c.sealed).where(KEY.c.id > after)
+        asked = _sealed(KEY).where(KEY.c.id > after)
         with self._database.reading() as connection:
             found = connection.execute(asked.order_by(KEY.c.id).limit(limit))
             return [_secret(row) for row in found]
 
     def former_secrets(self) -> list[SealedSecret]:
         """The sealed secrets that were replaced and can be brought back."""
-        asked = _sealed(FORMER.c.revision, FORMER.c.sealed)
+        asked = _sealed(FORMER)
         with self._database.reading() as connection:
             found = connection.execute(asked.join(FORMER, FORMER.c.key_id == KEY.c.id))
             return [_secret(row, former=True) for row in found]
@@ -204,13 +223,18 @@ def require_active(connection: Connection, data_key_id: str) -> None:
         raise OutdatedSealError("The keys that seal were just replaced. Try again.")
 
 
-def _sealed(revision: Any, blob: Any) -> Select[Any]:
-    label = (KEY.c.id, KEY.c.provider, KEY.c.endpoint, revision, KEY.c.allow_http)
-    return select(*label, blob, KEY.c.name, KEY.c.owner).select_from(KEY)
+def _sealed(table: Table) -> Select[Any]:
+    """The sealed secrets of keys, or those they had before, in the order of `SealedSecret`."""
+    label = (KEY.c.id, KEY.c.provider, KEY.c.endpoint, table.c.revision, KEY.c.allow_http)
+    beside = (table.c.data_key_id, KEY.c.name, KEY.c.owner, KEY.c.has_secret)
+    return select(*label, table.c.sealed, *beside).select_from(KEY)
 
 
 def _secret(row: Any, *, former: bool = False) -> SealedSecret:
-    return SealedSecret(Label(*row[:5]), row[5], row[6], row[7], former)
+    key_id, provider, endpoint, revision, allow_http, *beside = row
+    label = Label(key_id, provider, endpoint, revision, allow_http)
+    blob, data_key_id, name, owner, holds = beside
+    return SealedSecret(label, blob, data_key_id, name, owner, holds, former)
 
 
 def _wraps(connection: Connection) -> list[WrappedKey]:

@@ -6,12 +6,15 @@ process is seen to be gone from this machine is taken over at once.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import socket
 import uuid
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from pathlib import Path
 
 from sqlalchemy import delete, insert, select, update
 
@@ -20,6 +23,14 @@ from mohet_keys.tables import LEASE, PROCESS
 
 ALIVE_FOR = timedelta(seconds=60)
 """How long a process counts as running after it was last heard of."""
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A lease that a process has, until it ends by itself or is renewed."""
+
+    holder: str
+    until: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,18 +49,25 @@ class Leases:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def take(self, name: str, holder: str, now: datetime, lasts: timedelta) -> str | None:
-        """Take or renew a lease until `now` and `lasts`. None when it is ours, else its holder."""
+    def take(self, name: str, holder: str, now: datetime, lasts: timedelta) -> Held | None:
+        """Take or renew a lease until `now` and `lasts`. None when it is ours, else who has it."""
         with self._database.writing() as connection:
             row = connection.execute(select(LEASE).where(LEASE.c.name == name)).first()
             if row and row.holder != holder and row.until > now and not is_gone(row.holder):
-                return str(row.holder)
+                return Held(row.holder, row.until)
             values = {"holder": holder, "until": now + lasts}
             if row:
                 connection.execute(update(LEASE).where(LEASE.c.name == name).values(values))
             else:
                 connection.execute(insert(LEASE).values(name=name, **values))
         return None
+
+    def held(self, name: str, now: datetime) -> Held | None:
+        """Who has a lease now, as far as it can be seen."""
+        asked = select(LEASE).where(LEASE.c.name == name, LEASE.c.until > now)
+        with self._database.reading() as connection:
+            row = connection.execute(asked).first()
+        return Held(row.holder, row.until) if row and not is_gone(row.holder) else None
 
     def let_go(self, name: str, holder: str) -> None:
         """Give a lease back, if it is ours."""
@@ -80,15 +98,23 @@ class Leases:
 
 
 def name_of_this_process() -> str:
-    """A name for this process that no other has: machine, process id and a random part."""
-    return f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
+    """A name for this process that no other has: machine, process id, place and a random part."""
+    return f"{socket.gethostname()}:{os.getpid()}:{_place()}-{uuid.uuid4().hex[:8]}"
+
+
+def shown_process(process: str) -> str:
+    """A process in words."""
+    host, _, rest = process.partition(":")
+    number = rest.partition(":")[0]
+    return f"process {number} on {host}" if number else process
 
 
 def is_gone(process: str) -> bool:
-    """Whether a process is seen not to run: it was on this machine, and its id is nobody's."""
+    """Whether a process is seen not to run: it was in this place, and its id is nobody's."""
     host, _, rest = process.partition(":")
-    number = rest.partition(":")[0]
-    if host != socket.gethostname() or not number.isdigit() or not hasattr(os, "getpgid"):
+    number, _, tail = rest.partition(":")
+    here = host == socket.gethostname() and tail.partition("-")[0] == _place()
+    if not here or not number.isdecimal() or not hasattr(os, "getpgid"):
         return False
     try:
         os.getpgid(int(number))
@@ -97,3 +123,16 @@ def is_gone(process: str) -> bool:
     except PermissionError:
         return False
     return False
+
+
+def _place() -> str:
+    """Where process ids mean the same as here: this machine since its start, in this container.
+
+    Containers may have a host's name in common and yet not see each other's processes.
+    """
+    known = ""
+    with suppress(OSError):
+        known += Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii")
+    with suppress(OSError):
+        known += str(Path("/proc/self/ns/pid").readlink())
+    return hashlib.sha256(known.encode()).hexdigest()[:8]

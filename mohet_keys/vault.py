@@ -41,6 +41,7 @@ __all__ = [
     "master_id",
     "mint",
     "open_with_passphrase",
+    "opens",
     "rewrap",
     "seal_with_passphrase",
 ]
@@ -189,6 +190,12 @@ def rewrap(wrapped: WrappedKey, old: MasterKey, new: MasterKey) -> WrappedKey:
     if wrapped.master_id != master_id(old) or key is None:
         raise LockedError(f"The master key in {old.source} does not open this data key.")
     return _wrap(new, wrapped.data_key_id, wrapped.purpose, key)
+
+
+def opens(wrapped: WrappedKey, master: MasterKey) -> bool:
+    """Whether a master key opens this wrap of a data key."""
+    named = wrapped.master_id == master_id(master)
+    return named and _unwrap(_wrapping_cipher(master), wrapped) is not None
 
 
 def _why_not(cipher: AESGCM, found: Envelope, label: Label) -> str:

@@ -9,6 +9,7 @@ from mohet_keys.chat import ChatService
 from mohet_keys.http import Outbound
 from mohet_keys.replacing import Replacer
 from mohet_keys.repository import Repository
+from mohet_keys.rotation import Rotation
 from mohet_keys.safe import Safe
 from mohet_keys.service import KeyService
 from mohet_keys.settings import Settings
@@ -30,6 +31,7 @@ class Parts:
     outbound: Outbound
     repository: Repository
     safe: Safe
+    rotation: Rotation
 
     def close(self) -> None:
         """Let go of the store."""
@@ -58,7 +60,10 @@ def build(settings: Settings | None = None, *, outbound: Outbound | None = None)
     replacer.forget()  # what ran out while nothing was running
     starter = Starter(keys, checks)
     transfer = Transfer(keys)
-    return Parts(keys, checks, chats, starter, replacer, transfer, way_out, repository, safe)
+    rotation = Rotation(repository, settings)
+    return Parts(
+        keys, checks, chats, starter, replacer, transfer, way_out, repository, safe, rotation
+    )
 
 
 def _open_safe(settings: Settings, repository: Repository) -> Safe:

@@ -22,9 +22,9 @@ FLOORS: dict[int, tuple[str, ...]] = {
     5: ("cli ui", "__main__"),
     4: ("wiring",),
     3: (
-        "activity contents discovery doctor_files probes safe saving talk",
-        "backup doctor running service validation",
-        "arriving candidate chat starting",
+        "activity contents discovery doctor_files probes ring safe saving talk",
+        "backup doctor masterkey_status presence resealing running service validation",
+        "arriving candidate chat rotation starting",
         "replacing restore transfer",
     ),
     2: (

@@ -17,14 +17,14 @@ from contextlib import suppress
 import typer
 from typer.main import get_command
 
-from mohet_keys.cli import activity, backup, base, keys, output, replace, transfer
+from mohet_keys.cli import activity, backup, base, keys, master_key, output, replace, transfer
 from mohet_keys.cli.base import Done, write
 from mohet_keys.cli.input import WrongUse, refuse_secrets
 from mohet_keys.errors import InputError, MohetError, StoreError
 
 PROGRAM = "python -m mohet_keys"
 INTERRUPTED = 130
-COMMANDS = (keys, replace, transfer, activity, backup)
+COMMANDS = (keys, replace, transfer, activity, backup, master_key)
 """The modules that add their commands to the program by being imported; shown in this order."""
 
 _PLACES = {module.__name__: place for place, module in enumerate(COMMANDS)}
@@ -98,9 +98,13 @@ def _explained(error: Exception) -> tuple[str, str, dict[str, str]]:
 def _usage(error: typer.TyperException) -> str:
     """What an error of the parser means, built from our own names alone."""
     context, missing = getattr(error, "ctx", None), getattr(error, "param", None)
-    if context is None or context.parent is None:
-        commands = ", ".join(command.name or "" for command in base.app.registered_commands)
-        return f"Choose a command: {commands}. {PROGRAM} --help tells more."
+    group = getattr(context and context.command, "commands", None)
+    if context is None or group:
+        own = [each.name or "" for each in base.app.registered_commands]
+        own += [each.name or "" for each in base.app.registered_groups]
+        commands = ", ".join(group or own)
+        path = context.command_path if context else PROGRAM
+        return f"Choose a command: {commands}. {path} --help tells more."
     said = "This command has no such option or argument, or an option lacks its value."
     if missing is not None:
         said = f"{missing.metavar} is missing."
