@@ -106,16 +106,12 @@ def of_key(journal: Journal, key_id: str, owner: str) -> Wanted:
 
 def action_words(entry: Activity) -> str:
     """What was done."""
-    if entry.action == UNREADABLE:
-        return "Cannot be read"
-    return ACTIONS.get(entry.action) or harmless(entry.action)
+    return harmless(_action(entry))
 
 
 def result_words(entry: Activity) -> str:
     """How it ended."""
-    if entry.action == UNREADABLE:
-        return ""
-    return RESULTS.get(entry.result) or harmless(entry.result)
+    return harmless(_result(entry))
 
 
 def provider_words(entry: Activity) -> str:
@@ -123,8 +119,20 @@ def provider_words(entry: Activity) -> str:
     return harmless(vendor_label(entry.provider))
 
 
-def moment(entry: Activity, zone: tzinfo) -> datetime | None:
-    """When it was; None where that cannot be read."""
+def _action(entry: Activity) -> str:
+    if entry.action == UNREADABLE:
+        return "Cannot be read"
+    return ACTIONS.get(entry.action, entry.action)
+
+
+def _result(entry: Activity) -> str:
+    if entry.action == UNREADABLE:
+        return ""
+    return RESULTS.get(entry.result, entry.result)
+
+
+def moment(entry: Activity, zone: tzinfo | None) -> datetime | None:
+    """When it was, in a zone or in that of this machine; None where that cannot be read."""
     return None if entry.action == UNREADABLE else entry.at.astimezone(zone)
 
 
@@ -193,8 +201,8 @@ def cell(text: str) -> str:
 def _row(entry: Activity, zone: tzinfo) -> list[str]:
     times = (moment(entry, UTC), moment(entry, zone))
     told = (
-        *(entry.actor, action_words(entry), entry.key_name, provider_words(entry), entry.host),
-        *(result_words(entry), entry.detail, entry.key_id, entry.request_id, entry.fingerprint),
+        *(entry.actor, _action(entry), entry.key_name, vendor_label(entry.provider), entry.host),
+        *(_result(entry), entry.detail, entry.key_id, entry.request_id, entry.fingerprint),
     )
     said = (f"{time:%Y-%m-%d %H:%M:%S}" if time else "" for time in times)
     return [*said, *(cell(text or "") for text in told)]
