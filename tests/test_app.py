@@ -96,7 +96,7 @@ def test_no_second_way_in(app: AppServer) -> None:
     assert "session_id" not in json.loads(answer.words or "{}")
 
 
-def test_a_malformed_master_key_stays_refused(tmp_path: Path) -> None:
+def test_t10_a_malformed_master_key_stays_refused(tmp_path: Path) -> None:
     """It is refused each time it is asked for, its value is told nowhere, and none is made."""
     wrong = "not-a-master-key-" * 3
     with AppServer(tmp_path, MOHET_MASTER_KEY=wrong) as server:

@@ -105,7 +105,7 @@ def test_a_wait_that_is_over_cancels_the_work(loop: Background) -> None:
     assert work.cancelled.wait(2)
 
 
-def test_cancelling_a_request_hangs_up(loop: Background) -> None:
+def test_t33_cancelling_a_request_hangs_up(loop: Background) -> None:
     """A cancelled check leaves its server at once."""
     with Sink(raw(LONG)) as sink:
         future = loop.submit(Outbound().ask(key(sink.url()), "GET", sink.url()))

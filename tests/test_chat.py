@@ -631,7 +631,7 @@ def test_the_same_key_sends_once_it_may(desk: Desk, sim: Simulator) -> None:
     assert len(sim.requests) == 2
 
 
-def test_a_locked_store_sends_nothing(parts: wiring.Parts, sim: Simulator) -> None:
+def test_t09_t11_a_locked_store_sends_nothing(parts: wiring.Parts, sim: Simulator) -> None:
     """Without the master key every key says why it cannot be used, and nothing is recorded."""
     desk = Desk(parts)
     key_id = desk.put("groq", sim.endpoint("groq"))
@@ -643,7 +643,7 @@ def test_a_locked_store_sends_nothing(parts: wiring.Parts, sim: Simulator) -> No
     assert (sim.requests, desk.entry(key_id).check) == ([], None)
 
 
-def test_a_row_that_was_altered_stays_marked(parts: wiring.Parts, sim: Simulator) -> None:
+def test_t11_a_row_that_was_altered_stays_marked(parts: wiring.Parts, sim: Simulator) -> None:
     """A key that does not open alone is locked for everybody from then on."""
     source = Broken(parts.keys, open=LockedError("It was altered."))
     desk = Desk(parts, keys=source)
@@ -663,7 +663,7 @@ def test_a_row_that_was_altered_stays_marked(parts: wiring.Parts, sim: Simulator
         (RuntimeError("secret words"), "failed", "The message could not be sent."),
     ],
 )
-def test_a_store_that_fails_ends_in_words(
+def test_t35_a_store_that_fails_ends_in_words(
     parts: wiring.Parts, sim: Simulator, verb: str, error: Exception, outcome: str, words: str
 ) -> None:
     """A key that is gone, a store in trouble and a bug of ours are ends like any other."""
@@ -843,7 +843,7 @@ def warm(desk: Desk, slow: Simulator) -> tuple[int, int]:
     return calm()
 
 
-def test_stop_closes_the_connection_within_a_second(
+def test_t33_stop_closes_the_connection_within_a_second(
     desk: Desk, slow: Simulator, warm: tuple[int, int]
 ) -> None:
     """The text so far stays, the end says that it was stopped, and nothing is left running."""
@@ -860,7 +860,7 @@ def test_stop_closes_the_connection_within_a_second(
     assert calm()[0] <= warm[0]
 
 
-def test_leaving_the_block_closes_the_connection(
+def test_t33_leaving_the_block_closes_the_connection(
     desk: Desk, slow: Simulator, warm: tuple[int, int]
 ) -> None:
     """A thread that is thrown out while it listens leaves no request and no task behind."""
@@ -875,7 +875,7 @@ def test_leaving_the_block_closes_the_connection(
     until(lambda: calm() == warm)
 
 
-def test_a_reply_that_nobody_holds_any_more_ends(
+def test_t33_a_reply_that_nobody_holds_any_more_ends(
     desk: Desk, slow: Simulator, warm: tuple[int, int]
 ) -> None:
     """Who forgets the block, and the reply, still leaves nothing behind."""
@@ -888,7 +888,7 @@ def test_a_reply_that_nobody_holds_any_more_ends(
 
 
 @pytest.mark.parametrize("behaviour", ["slow", "slowstart"])
-def test_stopping_before_the_first_word(desk: Desk, sim: Simulator, behaviour: str) -> None:
+def test_t33_stopping_before_the_first_word(desk: Desk, sim: Simulator, behaviour: str) -> None:
     """A server that still thinks is left just as quickly."""
     sim.world.slow = 30.0
     key_id = desk.put("openrouter", sim.endpoint("openrouter"), behaviour)
@@ -904,7 +904,7 @@ def test_stopping_before_the_first_word(desk: Desk, sim: Simulator, behaviour: s
     assert desk.entry(key_id).check is None
 
 
-def test_closing_the_generator_closes_the_connection(desk: Desk, slow: Simulator) -> None:
+def test_t33_closing_the_generator_closes_the_connection(desk: Desk, slow: Simulator) -> None:
     """A coroutine that has heard enough, or is cancelled, leaves nothing behind either."""
     key_id = desk.put("groq", slow.endpoint("groq"))
 
@@ -935,7 +935,7 @@ def test_closing_the_generator_closes_the_connection(desk: Desk, slow: Simulator
     asyncio.run(story())
 
 
-def test_a_server_that_goes_away_ends_the_reply(desk: Desk, slow: Simulator) -> None:
+def test_t33_t57_a_server_that_goes_away_ends_the_reply(desk: Desk, slow: Simulator) -> None:
     """A crash in the middle is a cut reply, with what came before it."""
     key_id, heard = desk.put("groq", slow.endpoint("groq")), Heard()
     with desk.start(key_id, LONG_PROMPT, MODELS["groq"]) as running:
@@ -1010,7 +1010,9 @@ def test_a_loop_that_is_closed_ends_the_reply(desk: Desk, slow: Simulator) -> No
 
 
 @pytest.mark.parametrize("behaviour", ["slow", "slowstart"])
-def test_the_first_byte_has_a_limit(parts: wiring.Parts, shared: Simulator, behaviour: str) -> None:
+def test_t28_the_first_byte_has_a_limit(
+    parts: wiring.Parts, shared: Simulator, behaviour: str
+) -> None:
     """A server that does not begin in time is given up, which judges no key."""
     desk = Desk(parts, limits=Limits(first_byte=0.4))
     heard = say(desk, shared, "groq", behaviour)
@@ -1043,7 +1045,7 @@ CUTS: dict[str, tuple[Script, str]] = {
 
 
 @pytest.mark.parametrize(("script", "words"), CUTS.values(), ids=list(CUTS))
-def test_a_reply_that_is_cut_is_kept_and_said_to_be(
+def test_t27_t28_a_reply_that_is_cut_is_kept_and_said_to_be(
     parts: wiring.Parts, script: Script, words: str
 ) -> None:
     """However it is cut off, the text stays, and the end says what happened to it."""
@@ -1065,7 +1067,7 @@ def leaks(secret: str, heard: Heard) -> list[str]:
 
 @pytest.mark.parametrize("server", SIX)
 @pytest.mark.parametrize("behaviour", ["parrot", "echo"])
-def test_a_model_that_says_the_key_does_not_get_it_through(
+def test_t30_a_model_that_says_the_key_does_not_get_it_through(
     desk: Desk, shared: Simulator, server: str, behaviour: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Cut over many events, in text, thoughts, model or error: no event and no log has the key."""
@@ -1081,7 +1083,7 @@ def test_a_model_that_says_the_key_does_not_get_it_through(
         assert heard.text == heard.reasoning == "Your key is [key removed], is it not?"
 
 
-def test_the_key_would_be_said_without_the_scrubbing(
+def test_t30_the_key_would_be_said_without_the_scrubbing(
     parts: wiring.Parts, shared: Simulator
 ) -> None:
     """The twin: with the scrubbing off the model's words hold the key."""
@@ -1092,7 +1094,7 @@ def test_the_key_would_be_said_without_the_scrubbing(
     assert secret in heard.text
 
 
-def test_a_key_in_an_error_of_the_stream_does_not_get_through(desk: Desk) -> None:
+def test_t30_a_key_in_an_error_of_the_stream_does_not_get_through(desk: Desk) -> None:
     """Escaped letter by letter in an error's message, the key is still taken out."""
     secret = "letmein-7f3a-91c2"  # so short that nothing but its exact form gives it away
     escaped = "".join(f"\\u{ord(letter):04x}" for letter in secret)
@@ -1104,7 +1106,7 @@ def test_a_key_in_an_error_of_the_stream_does_not_get_through(desk: Desk) -> Non
     assert secret not in repr(heard)
 
 
-def test_a_key_in_the_name_of_a_model_does_not_get_through(desk: Desk) -> None:
+def test_t30_a_key_in_the_name_of_a_model_does_not_get_through(desk: Desk) -> None:
     """Plain or escaped letter by letter, the key is in no note and no name of who answered."""
     secret = "letmein-7f3a-91c2-not-like-a-key"
     escaped = "".join(f"\\u{ord(letter):04x}" for letter in secret)
@@ -1118,7 +1120,7 @@ def test_a_key_in_the_name_of_a_model_does_not_get_through(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize("behaviour", ["good", "revoked", "hangup", "midfail", "unstreamed"])
-def test_nothing_keeps_the_secret_after_a_message(
+def test_t39_nothing_keeps_the_secret_after_a_message(
     desk: Desk, shared: Simulator, behaviour: str
 ) -> None:
     """When a reply is over, but its Running still held, no opened key with a secret is alive."""
@@ -1130,7 +1132,7 @@ def test_nothing_keeps_the_secret_after_a_message(
         assert [key for key in opened if key.id == key_id and key.secret] == []
 
 
-def test_two_users_share_no_connection_and_no_cookie(desk: Desk) -> None:
+def test_t32_t42_two_users_share_no_connection_and_no_cookie(desk: Desk) -> None:
     """What a server hands to one chat comes back with no other."""
     biscuit = "Set-Cookie: session=biscuit; Path=/"
     data = b'{"choices": [{"message": {"content": "Hi"}, "finish_reason": "stop"}]}'
@@ -1143,7 +1145,7 @@ def test_two_users_share_no_connection_and_no_cookie(desk: Desk) -> None:
         assert sink.accepts == 2
 
 
-def test_a_reply_that_nobody_reads_is_given_up(
+def test_t33_a_reply_that_nobody_reads_is_given_up(
     desk: Desk, slow: Simulator, warm: tuple[int, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A page that was left keeps the reply in hand and asks for nothing: the line is hung up."""

@@ -35,7 +35,7 @@ def test_a_server_that_wants_a_token_is_found_too() -> None:
         assert look(lmstudio=(simulator.endpoint("lmstudio-auth"),)) != []
 
 
-def test_no_secret_and_no_cloud_is_asked() -> None:
+def test_t41_no_secret_and_no_cloud_is_asked() -> None:
     """Only this machine is asked, without any key."""
     with Simulator() as simulator:
         look(lmstudio=(simulator.endpoint("lmstudio"),), ollama=(simulator.endpoint("ollama"),))

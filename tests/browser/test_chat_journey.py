@@ -268,7 +268,7 @@ def test_two_thousand_words_come_in_whole(app: AppServer, simulator: Simulator, 
     assert text.count("simulated") >= 2000 // 19
 
 
-def test_a_reply_is_stopped_kept_and_given_anew(
+def test_t33_a_reply_is_stopped_kept_and_given_anew(
     app: AppServer, simulator: Simulator, page: Page
 ) -> None:
     """Stop hangs up within a second and keeps the text; regenerate and edit go on from there."""
@@ -322,7 +322,7 @@ def test_opening_a_list_does_not_break_a_stream(
     assert [request.method for request in simulator.requests].count("POST") <= 3
 
 
-def test_closing_the_tab_hangs_up(app: AppServer, simulator: Simulator, page: Page) -> None:
+def test_t33_closing_the_tab_hangs_up(app: AppServer, simulator: Simulator, page: Page) -> None:
     """A stream that nobody sees any more is ended within a second."""
     seed(app, simulator, "groq", chosen="groq")
     simulator.world.pace = 0.05

@@ -218,7 +218,7 @@ HOSTILE = (
 )
 
 
-def test_a_name_is_shown_to_the_letter_and_loads_nothing(
+def test_t31_a_name_is_shown_to_the_letter_and_loads_nothing(
     app: AppServer, simulator: Simulator, context: BrowserContext
 ) -> None:
     """Names that look like Markdown or HTML stay text, and the browser asks nobody else."""

@@ -77,7 +77,7 @@ def test_no_credit_is_told(shell: Shell) -> None:
     assert "credit" in said.json["explanation"]
 
 
-def test_a_reply_cannot_move_the_cursor(shell: Shell) -> None:
+def test_t31_a_reply_cannot_move_the_cursor(shell: Shell) -> None:
     """Control characters of a reply are shown as escapes; its lines stay lines."""
     shell.add("groq", "Production")
     said = shell("chat", "Say \x1b[31mred", "--key", "groq/Production")
@@ -85,7 +85,7 @@ def test_a_reply_cannot_move_the_cursor(shell: Shell) -> None:
     assert "def add" in shell("chat", "python function", "--key", "groq/Production").out
 
 
-def test_nothing_said_holds_the_secret(shell: Shell) -> None:
+def test_t30_nothing_said_holds_the_secret(shell: Shell) -> None:
     """Neither a reply nor an error shows the key."""
     secret = good("groq")
     shell.add("groq", "Production", secret)

@@ -520,7 +520,7 @@ def test_every_command_has_help(shell: Shell, verb: str) -> None:
     assert not set(said.out) & set("╭│╰─")
 
 
-def test_an_unforeseen_error_is_named_by_its_type_alone(
+def test_t35_an_unforeseen_error_is_named_by_its_type_alone(
     shell: Shell, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A fault of ours ends as one line without what it was about."""
@@ -600,7 +600,7 @@ def test_the_age_of_a_check_is_in_the_largest_unit(shell: Shell, age: int, said:
     assert shell("list").out.endswith(f"{said} ago\n")
 
 
-def test_what_cannot_be_seen_is_escaped(shell: Shell) -> None:
+def test_t31_what_cannot_be_seen_is_escaped(shell: Shell) -> None:
     """A name or an answer altered in the database moves no cursor and hides nothing."""
     shell.add("groq", "Work")
     trick = "\x1b[2J\r\n\u202egro\u2028\x9b\u200bx"
@@ -777,7 +777,7 @@ def test_a_new_secret_is_checked(shell: Shell) -> None:
     assert said.out.startswith("openai/Work was updated.\nopenai/Work: Valid (")
 
 
-def test_a_changed_address_needs_the_secret(shell: Shell) -> None:
+def test_t15_a_changed_address_needs_the_secret(shell: Shell) -> None:
     """A stored secret never follows an edited address."""
     shell.add("openai", "Work")
     before = shell.content()
@@ -907,7 +907,7 @@ def test_a_store_that_is_no_database_is_3(shell: Shell, verb: list[str]) -> None
     assert shell.database.read_bytes().startswith(b"this is no database")
 
 
-def test_a_malformed_master_key_is_3(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_t10_a_malformed_master_key_is_3(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     """The source and the rule are named, and never the value."""
     secret = canary("master")
     monkeypatch.setenv("MOHET_MASTER_KEY", secret)
@@ -925,7 +925,7 @@ def locked(shell: Shell) -> Shell:
     return shell
 
 
-def test_a_locked_store_lists_and_forgets(locked: Shell) -> None:
+def test_t09_a_locked_store_lists_and_forgets(locked: Shell) -> None:
     """With the wrong master key, listing, renaming, selecting and deleting still work."""
     said = locked("list", "--json")
     assert (said.status, said.json[0]["verdict"]) == (0, "locked")
@@ -936,7 +936,7 @@ def test_a_locked_store_lists_and_forgets(locked: Shell) -> None:
     assert locked("remove", "groq/Home", "--yes").status == 0
 
 
-def test_a_locked_store_saves_and_sends_nothing(locked: Shell) -> None:
+def test_t09_a_locked_store_saves_and_sends_nothing(locked: Shell) -> None:
     """With the wrong master key, adding is refused and a check says locked with status 1."""
     before, asked = locked.content(), len(locked.simulator.requests)
     said = locked.add("groq", "New", good("groq", "2"))
@@ -948,7 +948,7 @@ def test_a_locked_store_saves_and_sends_nothing(locked: Shell) -> None:
     assert (locked.content(), len(locked.simulator.requests)) == (before, asked)
 
 
-def test_an_altered_key_is_locked(shell: Shell) -> None:
+def test_t03_an_altered_key_is_locked(shell: Shell) -> None:
     """A key whose address was changed behind the product's back is not sent there."""
     shell.add("groq", "Work")
     shell.sql("UPDATE api_key SET endpoint = 'https://evil.example/v1'")
@@ -961,7 +961,7 @@ def test_an_altered_key_is_locked(shell: Shell) -> None:
 # --- in a process of its own --------------------------------------------------------------------
 
 
-def test_the_life_of_a_key_leaves_no_trace_of_its_secret(
+def test_t01_the_life_of_a_key_leaves_no_trace_of_its_secret(
     process: Process, simulator: Simulator
 ) -> None:
     """Add, check and remove: one document each, and the secret nowhere."""

@@ -73,7 +73,9 @@ def test_only_the_open_tab_is_computed(open_page: OpenPage) -> None:
     assert len([button for button in at.button if button.label == "Add New Key"]) == 1
 
 
-def test_a_saved_key_leaves_no_secret_in_the_session(open_page: OpenPage, store: Parts) -> None:
+def test_t38_t39_a_saved_key_leaves_no_secret_in_the_session(
+    open_page: OpenPage, store: Parts
+) -> None:
     """After the callback neither session state nor any element holds the secret."""
     secret = canary("gsk_")
     at = open_page("groq")
@@ -89,7 +91,7 @@ def test_a_saved_key_leaves_no_secret_in_the_session(open_page: OpenPage, store:
     assert scan(secret, {"state": state.encode(), "tree": tree.encode()}) == []
 
 
-def test_a_refused_form_keeps_what_was_typed_but_the_secret(open_page: OpenPage) -> None:
+def test_t38_a_refused_form_keeps_what_was_typed_but_the_secret(open_page: OpenPage) -> None:
     """Name and endpoint stay in the form, the secret is gone, and each field says its problem."""
     at = open_page("groq")
     at.button(key="head.add:groq").click().run()
@@ -103,7 +105,7 @@ def test_a_refused_form_keeps_what_was_typed_but_the_secret(open_page: OpenPage)
     assert "two words here" not in words(at)
 
 
-def test_the_edit_form_never_holds_the_secret(open_page: OpenPage, store: Parts) -> None:
+def test_t38_the_edit_form_never_holds_the_secret(open_page: OpenPage, store: Parts) -> None:
     """The secret field starts empty and says how to keep what is saved."""
     entry = save(store)
     at = open_page("groq")
@@ -124,7 +126,7 @@ def open_edit(at: AppTest, entry: KeyEntry) -> None:
     choose(at, entry, "Edit")
 
 
-def test_a_moved_endpoint_asks_for_the_key_again(open_page: OpenPage, store: Parts) -> None:
+def test_t15_a_moved_endpoint_asks_for_the_key_again(open_page: OpenPage, store: Parts) -> None:
     """Changing the address without the key is refused at the key's field."""
     entry = save(store)
     at = open_page("groq")
@@ -219,7 +221,7 @@ def test_a_store_that_cannot_be_opened_is_said_on_the_page(
     assert (data / "mohet_keys.db").read_bytes() == b"not a database at all" * 100
 
 
-def test_without_the_master_key_the_keys_are_shown_as_locked(
+def test_t09_without_the_master_key_the_keys_are_shown_as_locked(
     open_page: OpenPage, store: Parts, tmp_path: Path
 ) -> None:
     """A lost master key locks the keys and loses none."""
@@ -370,7 +372,7 @@ def test_a_wrong_path_is_mended_with_one_click_where_no_key_is_needed(
     assert simulator.endpoint("ollama") == store.keys.entry(entry.id, owner=LOCAL_OWNER).endpoint
 
 
-def test_a_wrong_path_with_a_key_asks_for_the_key_again(
+def test_t15_a_wrong_path_with_a_key_asks_for_the_key_again(
     open_page: OpenPage, store: Parts, simulator: Simulator
 ) -> None:
     """The form opens with the address that answers, and wants the key for it."""
@@ -411,7 +413,7 @@ def test_plain_http_is_offered_only_after_it_was_refused(open_page: OpenPage, st
     assert entry.allow_http
 
 
-def test_a_cancelled_form_leaves_no_secret_in_the_session(open_page: OpenPage) -> None:
+def test_t38_t39_a_cancelled_form_leaves_no_secret_in_the_session(open_page: OpenPage) -> None:
     """What was typed as a secret is dropped with the form."""
     secret = canary("gsk_")
     at = open_page("groq")

@@ -239,7 +239,7 @@ def test_a_deleted_key_is_not_replaced_silently(
     assert at.button(key="chat.again").disabled
 
 
-def test_hostile_text_in_a_reply_is_tamed(
+def test_t31_hostile_text_in_a_reply_is_tamed(
     open_page: OpenPage, store: Parts, simulator: Simulator
 ) -> None:
     """What a server writes into its reply becomes neither a picture nor a hidden link."""
