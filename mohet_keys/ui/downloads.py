@@ -20,7 +20,7 @@ PLACE = "/download/"
 OPEN_FOR = 60.0
 """Seconds."""
 MOST = 20
-MOST_BYTES = 128 * 1024 * 1024
+MOST_BYTES = 64 * 1024 * 1024
 """What waits at most; the oldest goes first."""
 _NAME = re.compile(r"[\w-]+(\.[\w-]+)*", re.ASCII)
 _GONE = "This download is over, or there never was one. Go back and ask for it again."
@@ -52,6 +52,7 @@ class Downloads:
         self._most_bytes = most_bytes
         self._monotonic = monotonic
         self._waiting: dict[str, Waiting] = {}
+        self._timer: threading.Timer | None = None
         self._lock = threading.Lock()
 
     def offer(self, content: bytes, name: str, kind: str) -> str:
@@ -67,7 +68,7 @@ class Downloads:
             until = self._monotonic() + self._open_for
             self._waiting[token] = Waiting(content, name, kind, until)
             self._drop()
-        self._drop_later()
+            self._drop_later()
         return PLACE + token
 
     def is_open(self, address: str) -> bool:
@@ -95,9 +96,17 @@ class Downloads:
 
     def _drop_later(self) -> None:
         """What nobody takes leaves the memory all the same."""
-        timer = threading.Timer(self._open_for + 0.1, lambda: self.is_open(""))
-        timer.daemon = True
-        timer.start()
+        if self._timer is None:
+            self._timer = threading.Timer(self._open_for + 0.1, self._over)
+            self._timer.daemon = True
+            self._timer.start()
+
+    def _over(self) -> None:
+        with self._lock:
+            self._timer = None
+            self._drop()
+            if self._waiting:
+                self._drop_later()
 
 
 DOWNLOADS = Downloads()
