@@ -11,7 +11,7 @@ import base64
 import logging
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import aclosing, closing
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,9 +19,19 @@ import pytest
 from pydantic import SecretStr
 
 from mohet_keys import endpoints, envelope, pasted, service, wiring
+from mohet_keys.chat import ChatService
 from mohet_keys.errors import InputError, LockedError, NotFoundError, SealError
 from mohet_keys.http import Guards, Outbound
-from mohet_keys.model import LOCAL_OWNER, CheckResult, KeyChanges, KeyEntry, NewKey, Verdict
+from mohet_keys.model import (
+    LOCAL_OWNER,
+    CheckResult,
+    Ended,
+    KeyChanges,
+    KeyEntry,
+    Message,
+    NewKey,
+    Verdict,
+)
 from mohet_keys.providers import PROVIDERS, Provider
 from mohet_keys.settings import Settings
 from mohet_keys.validation import ValidationService
@@ -82,6 +92,18 @@ class Stage:
         checks = ValidationService((parts or self.parts).keys, outbound, deadline=self.patience)
         ids = [self.keys[name].id for name in which or self.keys]
         return asyncio.run(checks.check_many(ids, owner=LOCAL_OWNER))
+
+    def chat(self, which: str) -> Ended:
+        """Send a message through a key of the stage; how that ended."""
+        chats = ChatService(self.parts.keys, Outbound(resolver=self._resolve))
+
+        async def story() -> Ended:
+            said = [Message("user", "Hello")]
+            stream = chats.stream(self.keys[which].id, owner=LOCAL_OWNER, messages=said, model="m")
+            async with aclosing(stream) as events:
+                return [event async for event in events if isinstance(event, Ended)][-1]
+
+        return asyncio.run(story())
 
     async def _resolve(self, host: str, _port: int) -> list[str]:
         self.looked_up.append(host)
@@ -209,6 +231,28 @@ def test_t02_t03_t04_without_the_binding_it_would_be_sent(
         assert stage.away.saw(HOME)
 
 
+@pytest.mark.parametrize("case", [*(one for one in ALTERED if one not in GENUINE), "scheme"])
+def test_t02_t03_t04_a_chat_through_an_altered_row_sends_nothing(stage: Stage, case: str) -> None:
+    """Neither the message nor the key leaves, and the chat says that the key is locked."""
+    ALTERED.get(case, SCHEME)(stage)
+    ended = stage.chat("home")
+    assert ended.outcome == "failed"
+    assert ended.diagnosis is not None
+    assert ended.diagnosis.verdict is Verdict.LOCKED
+    assert stage.silent
+
+
+def test_t03_without_the_binding_a_chat_would_go_where_the_row_says(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The twin: a vault that believes the envelope sends message and key to the other server."""
+    believe_the_envelope(monkeypatch)
+    ALTERED["host"](stage)
+    stage.chat("home")
+    assert stage.away.saw(HOME)
+    assert stage.away.saw("Hello")
+
+
 def test_t04_another_scheme_would_be_dialled(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     """The twin for the scheme: believed, the server is called, and only TLS fails."""
     believe_the_envelope(monkeypatch)
@@ -255,6 +299,18 @@ def test_t05_t11_a_ruined_value_sends_nothing(stage: Stage, how: str) -> None:
     assert verdicts(stage.check("home")) == {Verdict.LOCKED}
     stage.edit("home", name="Renamed")
     assert verdicts(stage.check("home")) == {Verdict.LOCKED}
+    assert stage.silent
+    assert before == stage.stored("home", "sealed")
+
+
+@pytest.mark.parametrize("how", RUINED)
+def test_t05_t11_a_chat_through_a_ruined_value_sends_nothing(stage: Stage, how: str) -> None:
+    """No message leaves through a key that does not open, and its row stays as it is."""
+    ruin(stage, how)
+    before = stage.stored("home", "sealed")
+    ended = stage.chat("home")
+    assert ended.diagnosis is not None
+    assert (ended.outcome, ended.diagnosis.verdict) == ("failed", Verdict.LOCKED)
     assert stage.silent
     assert before == stage.stored("home", "sealed")
 
