@@ -141,6 +141,15 @@ def test_a_value_of_several_lines_is_refused(quote: str) -> None:
     assert "several lines" in found.ignored[0].why
 
 
+@pytest.mark.parametrize("quote", ["'", '"', "`"])
+def test_a_quote_left_open_swallows_nothing(quote: str) -> None:
+    """The next quote belongs to another variable, which is read as if nothing were wrong."""
+    found = read(f"A={quote}open\nB=1\nGROQ_API_KEY={quote}{GROQ}{quote}")
+    assert [each.name for each in found.candidates] == ["GROQ_API_KEY"]
+    assert [each.name for each in found.ignored] == ["A", "B"]
+    assert "never closed" in found.ignored[0].why
+
+
 @pytest.mark.parametrize(
     ("line", "told"),
     [
@@ -218,6 +227,7 @@ def test_the_usual_variable_is_a_key_of_its_provider(row: object, around: str) -
         ("MISTRAL_AI_API_KEY", "mistral"),
         ("openai-api-key", "openai"),
         ("groq.api.key", "groq"),
+        ("GROQ_API_KEY_URL_SHORTENER", "groq"),
     ],
 )
 def test_other_usual_names_are_known(name: str, slug: str) -> None:
@@ -232,6 +242,8 @@ def test_other_usual_names_are_known(name: str, slug: str) -> None:
         "OPENAI_API_KEY_PATH",
         "OPENAI_API_KEY_ID",
         "OPENAI_KEY_ID",
+        "OPENAI_KEY_VAULT",
+        "OPENAI_TOKEN_BUDGET",
         "OPENAI_TOKEN_LIMIT",
         "OPENAI_MAX_TOKENS",
         "OPENAI_MODEL",
@@ -483,6 +495,9 @@ def test_t34_no_value_is_in_what_is_told() -> None:
     found = read("\n".join(line.format(secret) for line in lines))
     assert len(found.candidates) + len(found.ignored) > 10
     assert scan(secret, {"found": repr(found).encode()}) == []
+    there = dotenv_lines.lines(f"A={secret}")
+    assert there[0].value == secret
+    assert scan(secret, {"lines": repr(there).encode()}) == []
 
 
 @given(st.text(st.characters(exclude_categories=()), max_size=200))

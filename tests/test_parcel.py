@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import json
 import logging
@@ -225,11 +226,14 @@ def test_t05_no_cut_file_is_accepted(content: bytes) -> None:
 
 @given(st.binary(max_size=60), st.integers(0, 2200), st.integers(0, 400))
 def test_t05_no_spliced_file_is_accepted(junk: bytes, start: int, length: int) -> None:
-    """Junk in the place of any part gives a refusal and never a key."""
+    """Junk in the place of any part gives a refusal and never a key, unless it is white space
+    that makes no difference to JSON."""
     content = pack([KEY], PASSPHRASE, at=AT)
     spliced = content[:start] + junk + content[start + length :]
-    if spliced.split() != content.split():
-        refused(spliced)
+    with contextlib.suppress(ValueError):
+        if json.loads(spliced) == json.loads(content):
+            return
+    refused(spliced)
 
 
 def test_white_space_is_no_part_of_a_file(content: bytes) -> None:

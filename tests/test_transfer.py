@@ -192,6 +192,17 @@ def test_t03_a_key_goes_out_at_the_address_it_is_sealed_for(
     )
 
 
+def test_a_key_changed_meanwhile_goes_out_as_it_is_sealed(
+    keys: KeyService, transfer: Transfer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was read of a key before it was opened does not count for where it may be sent."""
+    stale = dataclasses.replace(add(keys), endpoint="https://before.example/v1")
+    monkeypatch.setattr(keys, "entry", lambda *_given, **_more: stale)
+    exported = transfer.export([stale.id], owner=LOCAL_OWNER, passphrase=PASSPHRASE)
+    (key,) = parcel.unpack(exported.content, PASSPHRASE)
+    assert key.endpoint == "https://api.groq.com/openai/v1"
+
+
 def sabotage(parts: Parts, statement: str) -> None:
     """Change the store behind the product's back."""
     with parts.repository._database.engine.begin() as connection:
@@ -381,6 +392,18 @@ def test_a_taken_name_is_a_clash(keys: KeyService, transfer: Transfer) -> None:
     [saved] = transfer.carry_out(plan, owner=LOCAL_OWNER, renamed=True).saved
     assert saved.entry.name == "GROQ_API_KEY (2)"
     assert keys.open(saved.entry.id, owner=LOCAL_OWNER).secret == OTHER
+
+
+def test_a_name_that_became_free_is_used_only_when_asked_for(
+    keys: KeyService, transfer: Transfer
+) -> None:
+    """What was shown as left out stays out; who lets it come in gets the name as it is."""
+    entry = add(keys)
+    plan = transfer.plan(file_of(carried(secret=OTHER)), owner=LOCAL_OWNER, passphrase=PASSPHRASE)
+    keys.remove(entry.id, owner=LOCAL_OWNER)
+    assert transfer.carry_out(plan, owner=LOCAL_OWNER).saved == ()
+    [saved] = transfer.carry_out(plan, owner=LOCAL_OWNER, renamed=True).saved
+    assert saved.entry.name == "Work"
 
 
 def test_the_next_free_name_is_taken(parts: Parts, keys: KeyService, transfer: Transfer) -> None:

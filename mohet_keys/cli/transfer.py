@@ -149,10 +149,10 @@ def _content(file: Path) -> bytes:
 
 
 def _shown(parts: Parts, imported: Imported, *, check: bool) -> list[Shown]:
-    """What came in, after a check of it where one is asked for. Held keys are sent nowhere."""
+    """What came in, after a check of it where one is asked for."""
     entries = [saved.entry for saved in imported.saved]
-    ids = [entry.id for entry in entries if not entry.looks_like] if check else []
-    found = {each.entry.id: each for each in checked(parts, ids)}
+    after = checked(parts, [entry.id for entry in entries]) if check else []
+    found = {each.entry.id: each for each in after}
     return [found.get(entry.id, Shown.of(entry)) for entry in entries]
 
 
