@@ -127,7 +127,7 @@ _PART = ".part-"
 
 def kept_files(path: Path) -> Iterator[Finding]:
     """The files that restores left beside a store, and who else can read them."""
-    kept = _beside(path, _KEPT)
+    kept = sorted(_beside(path, _KEPT), key=_modified)
     for file in (*kept, *_beside(path, (_PART,))):
         mode = mode_of(file)
         if os.name == "posix" and mode & 0o077:
@@ -136,8 +136,11 @@ def kept_files(path: Path) -> Iterator[Finding]:
             said = f"{file} is left of a backup or restore that broke off. Remove it."
             yield note("kept files", said)
     if kept:
-        said = f"{len(kept)} of earlier stores lie beside this one, the newest {kept[-1].name}."
-        yield note("kept files", f"{said} What was deleted since is still in them: remove them.")
+        files = "1 file of an earlier store lies"
+        if len(kept) > 1:
+            files = f"{len(kept)} files of earlier stores lie"
+        said = f"{files} beside this one, the newest {kept[-1].name}. What was deleted since is"
+        yield note("kept files", f"{said} still there: remove what is needed no more.")
 
 
 def _beside(path: Path, marks: tuple[str, ...]) -> list[Path]:
@@ -147,6 +150,13 @@ def _beside(path: Path, marks: tuple[str, ...]) -> list[Path]:
         return sorted(each for each in path.parent.iterdir() if each.name.startswith(names))
     except OSError:
         return []
+
+
+def _modified(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return 0.0
 
 
 def is_there(path: Path) -> bool:

@@ -212,7 +212,8 @@ def test_t12_what_restores_left_behind_is_looked_at(patient: Patient) -> None:
     notes = [f.message for f in report.findings if (f.level, f.area) == ("note", "kept files")]
     assert len(notes) == 2
     assert "part-0a1b2c3d is left of a backup or restore that broke off" in notes[0]
-    assert "2 of earlier stores lie beside this one, the newest mohet_keys.db.damaged" in notes[1]
+    assert "2 files of earlier stores lie beside this one" in notes[1]
+    assert "the newest mohet_keys.db.damaged-20260302-123456-wal." in notes[1]
     assert report.status == 0
     for end in ("before-restore-20260301-123456", "damaged-20260302-123456-wal", "part-0a1b2c3d"):
         kept = patient.database.with_name(f"mohet_keys.db.{end}")

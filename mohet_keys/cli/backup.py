@@ -103,9 +103,9 @@ def _restored_text(restored: Restored) -> str:
     found = restored.candidate
     lines = [f"The store is restored from {found.file}: {_described(found)}."]
     if restored.kept:
-        before = (
-            "What was there, no database any more," if restored.was_damaged else "The one before"
-        )
+        before = "What was left of the one before" if found.is_first else "The one before"
+        if restored.was_damaged:
+            before = "What was there, no database any more,"
         lines.append(f"{before} is kept: {restored.kept}.")
     if found.why_locked:
         lines.append(f"{output.counted(found.locked, 'key')} locked. {found.why_locked}")
