@@ -1,4 +1,4 @@
-"""Writes things together that come at the same time: reaching the disk is what takes the time."""
+"""Does things together that come at the same time: reaching the disk is what takes the time."""
 
 from __future__ import annotations
 
@@ -6,40 +6,43 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
-T = TypeVar("T")
+A = TypeVar("A")
+B = TypeVar("B")
 
 
-class Batch(Generic[T]):
-    """Gives what it gets to `write`, on a thread; what comes while that runs waits for the next.
+class Batch(Generic[A, B]):
+    """Gives what it gets to `work`, on a thread; what comes while that runs waits for the next.
 
-    `write` gives back one thing for each, in order. For one event loop.
+    `work` gives back one thing for each, in order; it gets `most` of them at once. What nobody
+    waits for any more is left out. For one event loop.
     """
 
-    def __init__(self, write: Callable[[list[T]], Sequence[T]]) -> None:
-        self._write = write
-        self._waiting: list[tuple[T, asyncio.Future[T]]] = []
-        self._turn = asyncio.Lock()
+    def __init__(self, work: Callable[[list[A]], Sequence[B]], *, most: int | None = None) -> None:
+        self._work = work
+        self._most = most
+        self._waiting: list[tuple[A, asyncio.Future[B]]] = []
+        self._worker: asyncio.Task[None] | None = None
 
-    async def keep(self, item: T) -> T:
-        """What was written for `item`. Raises what the write raised that it was a part of."""
-        outcome: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+    async def keep(self, item: A) -> B:
+        """What came of `item`. Raises what the work raised that it was a part of."""
+        outcome: asyncio.Future[B] = asyncio.get_running_loop().create_future()
         self._waiting.append((item, outcome))
-        async with self._turn:
-            if not outcome.done():
-                await self._flush()
-        return outcome.result()
+        if self._worker is None or self._worker.done():
+            # A task of its own: who gives up must not take along those it was to work for.
+            self._worker = asyncio.create_task(self._turn())
+        return await outcome
 
-    async def _flush(self) -> None:
-        batch, self._waiting = self._waiting, []
-        try:
-            kept = await asyncio.to_thread(self._write, [item for item, _ in batch])
-        except asyncio.CancelledError:
-            self._waiting = batch + self._waiting  # who waits still writes it, perhaps again
-            raise
-        except Exception as error:  # noqa: BLE001  # it belongs to those who wait
-            for _, outcome in batch:
-                outcome.set_exception(error)
-                outcome.exception()  # seen, also when nobody waits any more
-        else:
-            for (_, outcome), result in zip(batch, kept, strict=True):
-                outcome.set_result(result)
+    async def _turn(self) -> None:
+        while wanted := [pair for pair in self._waiting if not pair[1].cancelled()]:
+            batch, self._waiting = wanted[: self._most], wanted[self._most or len(wanted) :]
+            try:
+                kept = await asyncio.to_thread(self._work, [item for item, _ in batch])
+            except Exception as error:  # noqa: BLE001  # it belongs to those who wait
+                for _, outcome in batch:
+                    if not outcome.cancelled():
+                        outcome.set_exception(error)
+            else:
+                for (_, outcome), result in zip(batch, kept, strict=True):
+                    if not outcome.cancelled():
+                        outcome.set_result(result)
+        self._waiting.clear()

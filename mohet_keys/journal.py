@@ -6,7 +6,7 @@ of a key, is recorded before it happens, and its outcome beside it afterwards.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -58,6 +58,13 @@ class Journal:
         """Record something before it happens, and have it on disk. Returns its number."""
         with self._database.writing() as connection:
             return write(connection, doing)
+
+    def begin_all(self, doings: Sequence[Doing]) -> list[int]:
+        """The same for several in one transaction. Returns their numbers, in order."""
+        if not doings:
+            return []
+        with self._database.writing() as connection:
+            return [write(connection, doing) for doing in doings]
 
     def end(self, number: int, result: str, at: datetime, detail: str = "") -> None:
         """Record how something ended. The first word counts; a second one changes nothing."""

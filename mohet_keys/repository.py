@@ -144,11 +144,17 @@ class Repository:
 
     def sealed(self, key_id: str, owner: str) -> SealedRow:
         """A key with its sealed bytes. Raises NotFoundError."""
-        with self._database.reading() as connection:
-            row = connection.execute(sealed_of(owner, key_id)).mappings().first()
-        if row is None:
+        found = self.sealed_all([key_id], owner)
+        if not found:
             raise NotFoundError
-        return SealedRow(entry_of(row), row["sealed"])
+        return found[0]
+
+    def sealed_all(self, key_ids: Sequence[str], owner: str) -> list[SealedRow]:
+        """Those of these keys that there are, with their sealed bytes, in no certain order."""
+        with self._database.reading() as connection:
+            asked = (sealed_of(owner, key_id) for key_id in dict.fromkeys(key_ids))
+            rows = (connection.execute(each).mappings().first() for each in asked)
+            return [SealedRow(entry_of(row), row["sealed"]) for row in rows if row is not None]
 
     def twin(self, owner: str, fingerprint: str) -> KeyEntry | None:
         """The owner's key with this fingerprint."""

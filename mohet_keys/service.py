@@ -15,7 +15,14 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from mohet_keys import endpoints, pasted
-from mohet_keys.errors import ConflictError, InputError, LockedError, RefusedError, SealError
+from mohet_keys.errors import (
+    ConflictError,
+    InputError,
+    LockedError,
+    NotFoundError,
+    RefusedError,
+    SealError,
+)
 from mohet_keys.journal import MARK, Wanted, about, host_of
 from mohet_keys.keyring import OutdatedSealError
 from mohet_keys.model import (
@@ -340,12 +347,49 @@ class KeyService:
         record too), RefusedError while the key is held because it looks like another vendor's,
         and StoreError when nothing can be recorded.
         """
-        sealed = self._repository.sealed(key_id, owner)
-        entry = sealed.entry
-        if entry.looks_like:
-            raise RefusedError(standing(entry).explanation)
+        (outcome,) = self.open_all([key_id], owner=owner, why=why)
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+    def open_all(
+        self, key_ids: Sequence[str], *, owner: str, why: Action = "use"
+    ) -> Sequence[OpenedKey | Exception]:
+        """The same for several, in order, recorded in one go; an error in the place of each that
+        `open` would raise it for. Raises StoreError.
+        """
+        rows = {row.entry.id: row for row in self._repository.sealed_all(key_ids, owner)}
+        outcomes = [self._for_use(rows.get(key_id)) for key_id in key_ids]
+        doings = {
+            place: self._used(rows[key_id].entry, outcome, owner, why)
+            for place, (key_id, outcome) in enumerate(zip(key_ids, outcomes, strict=True))
+            if isinstance(outcome, OpenedKey | SealError)
+        }
+        told = self._repository.journal.begin_all(list(doings.values()))
+        numbers = dict(zip(doings, told, strict=True))
+        return [
+            replace(outcome, use=numbers[place]) if isinstance(outcome, OpenedKey) else outcome
+            for place, outcome in enumerate(outcomes)
+        ]
+
+    def _used(
+        self, entry: KeyEntry, outcome: OpenedKey | SealError, owner: str, why: Action
+    ) -> Doing:
         doing = about(self._doing(why, owner, result=""), entry)
-        return replace(self._opened(sealed, doing), use=self._begin(doing))
+        if isinstance(outcome, SealError):
+            return replace(doing, result="locked", detail=str(outcome))
+        return doing
+
+    def _for_use(self, sealed: SealedRow | None) -> OpenedKey | Exception:
+        """A key opened for a use that is not recorded yet, or why it may not be used."""
+        try:
+            if sealed is None:
+                raise NotFoundError
+            if sealed.entry.looks_like:
+                raise RefusedError(standing(sealed.entry).explanation)
+            return self._unsealed(sealed)
+        except Exception as error:  # noqa: BLE001  # what is wrong with one key stops no other
+            return error.with_traceback(None)
 
     def finish(self, use: int, result: str, *, detail: str = "") -> None:
         """Record how a use went: a verdict, or the way a reply ended. `detail` is our own words."""

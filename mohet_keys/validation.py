@@ -35,6 +35,9 @@ FRESH_FOR = 300.0
 """Seconds a result in the caller's cache counts as known."""
 OVERALL = 50
 """Checks under way at once."""
+AT_ONCE = 8
+"""Keys opened at once. Who sets out in small groups is answered in small groups, so that no
+answer waits until forty-nine others were looked at."""
 PER_HOST = 8
 """Checks under way at once at the same server."""
 MODELS_KEPT = 500
@@ -57,10 +60,12 @@ class KeySource(Protocol):
     def entries(self, key_ids: Sequence[str], *, owner: str) -> Sequence[KeyEntry]:
         """Those of these keys that there are."""
 
-    def open(self, key_id: str, *, owner: str, why: Action) -> OpenedKey:
-        """The key for one check, which is on record then.
+    def open_all(
+        self, key_ids: Sequence[str], *, owner: str, why: Action
+    ) -> Sequence[OpenedKey | Exception]:
+        """The keys for one check each, which is on record then; or why there is none.
 
-        Raises LockedError, NotFoundError, RefusedError, StoreError.
+        Raises StoreError.
         """
 
     def record_all(self, results: Sequence[CheckResult], *, owner: str) -> Sequence[CheckResult]:
@@ -89,7 +94,12 @@ class ValidationService:
         self._monotonic = monotonic
         self._checks: Flights[CheckResult] = Flights()
         self._controls: Flights[bool] = Flights()
-        self._batches: WeakValueDictionary[Hashable, Batch[CheckResult]] = WeakValueDictionary()
+        self._openings: WeakValueDictionary[Hashable, Batch[str, OpenedKey | Exception]] = (
+            WeakValueDictionary()
+        )
+        self._batches: WeakValueDictionary[Hashable, Batch[CheckResult, CheckResult]] = (
+            WeakValueDictionary()
+        )
         self._public: dict[str, tuple[float, bool]] = {}
 
     async def check(
@@ -160,8 +170,7 @@ class ValidationService:
     async def _run(self, entry: KeyEntry, owner: str, places: _Places) -> CheckResult:
         try:
             async with places.at(entry), places.everywhere:
-                async with places.opening:
-                    key = await self._in_thread(self._open, entry.id, owner)
+                key = await self._opened(entry.id, owner)
                 found = await self._ask(key)
         except LockedError as error:
             return await self._locked(entry.id, owner, str(error))
@@ -256,8 +265,18 @@ class ValidationService:
         found = {entry.id: entry for entry in self._keys.entries(key_ids, owner=owner)}
         return [found[key_id] for key_id in dict.fromkeys(key_ids) if key_id in found]
 
-    def _open(self, key_id: str, owner: str) -> OpenedKey:
-        return self._keys.open(key_id, owner=owner, why="check")
+    async def _opened(self, key_id: str, owner: str) -> OpenedKey:
+        """The key, recorded together with a few others. Raises why there is none."""
+        place = (owner, id(asyncio.get_running_loop()))
+        batch = self._openings.get(place)
+        if batch is None:
+            batch = self._openings[place] = Batch(
+                lambda ids: self._keys.open_all(ids, owner=owner, why="check"), most=AT_ONCE
+            )
+        outcome = await batch.keep(key_id)
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
 
     async def _record(self, result: CheckResult, owner: str) -> CheckResult:
         place = (owner, id(asyncio.get_running_loop()))
@@ -270,15 +289,10 @@ class ValidationService:
 
 
 class _Places:
-    """How many may ask at once, in all and at one server.
-
-    Keys are opened one by one: who sets out one by one is answered one by one, so that no answer
-    waits until forty-nine others were looked at.
-    """
+    """How many may ask at once, in all and at one server."""
 
     def __init__(self, cap: int, per_host: int) -> None:
         self.everywhere = asyncio.Semaphore(cap)
-        self.opening = asyncio.Lock()
         self._per_host = per_host
         self._hosts: dict[str, asyncio.Semaphore] = {}
 

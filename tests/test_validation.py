@@ -82,14 +82,19 @@ class Shelf:
         """Those there are."""
         return [self.entry(key_id, owner=owner) for key_id in key_ids if key_id in self.stored]
 
-    def open(self, key_id: str, *, owner: str, why: Action) -> OpenedKey:
-        """The key with its secret."""
+    def open_all(
+        self, key_ids: Sequence[str], *, owner: str, why: Action
+    ) -> list[OpenedKey | Exception]:
+        """The keys with their secrets, or why there is none."""
+        return [self._open(key_id) for key_id in key_ids]
+
+    def _open(self, key_id: str) -> OpenedKey | Exception:
         found = self.stored[key_id]
         self.opened += 1
         if found.trouble:
-            raise found.trouble
+            return found.trouble
         if found.looks_like and self._holds:
-            raise RefusedError("This looks like a Groq key. It was saved, and sent nowhere.")
+            return RefusedError("This looks like a Groq key. It was saved, and sent nowhere.")
         return OpenedKey(
             key_id, found.provider, found.endpoint, found.revision, found.secret, allow_http=True
         )
@@ -250,7 +255,7 @@ def test_a_loading_local_server_has_its_own_words(shelf: Shelf, sim: Simulator) 
     assert "loading a model" in told.explanation
 
 
-def test_a_port_nobody_listens_at_is_a_server_not_started(shelf: Shelf, sim: Simulator) -> None:
+def test_t57_a_port_nobody_listens_at_is_a_server_not_started(shelf: Shelf, sim: Simulator) -> None:
     """A refused connection says what to start, and judges no key."""
     sim.stop()
     told = check_one(shelf, sim, "ollama", None).diagnosis
@@ -376,7 +381,7 @@ def test_a_wrong_path_is_answered_with_the_form_that_works(
 
 
 @pytest.mark.parametrize("behaviour", ["slow", "drip"])
-def test_the_deadline_ends_slow_and_dripping_answers(
+def test_t28_the_deadline_ends_slow_and_dripping_answers(
     shelf: Shelf, shared: Simulator, behaviour: str
 ) -> None:
     """A server that answers late, or one byte at a time, is given up on time."""
@@ -386,7 +391,7 @@ def test_the_deadline_ends_slow_and_dripping_answers(
     assert time.monotonic() - began < 0.9
 
 
-def test_the_deadline_is_that_of_all_requests_together(shelf: Shelf, sim: Simulator) -> None:
+def test_t28_the_deadline_is_that_of_all_requests_together(shelf: Shelf, sim: Simulator) -> None:
     """Four requests of 0.2 s each do not add up past a deadline of 0.5 s."""
     sim.delay = 0.2
     began = time.monotonic()
@@ -478,7 +483,7 @@ def test_a_key_that_is_let_go_is_checked_at_once(shelf: Shelf, shared: Simulator
     assert told.verdict is Verdict.VALID
 
 
-def test_a_redirect_takes_the_key_nowhere(sink: tuple[str, list[str]], sim: Simulator) -> None:
+def test_t19_a_redirect_takes_the_key_nowhere(sink: tuple[str, list[str]], sim: Simulator) -> None:
     """The host a redirect names is told to the user and never asked."""
     shelf, (url, seen) = Shelf(), sink
     sim.world.redirect_to = url
@@ -490,7 +495,7 @@ def test_a_redirect_takes_the_key_nowhere(sink: tuple[str, list[str]], sim: Simu
 # --- keys that do not open --------------------------------------------------------------------
 
 
-def test_an_altered_row_is_locked_and_stays_marked(shelf: Shelf) -> None:
+def test_t11_an_altered_row_is_locked_and_stays_marked(shelf: Shelf) -> None:
     """A key that does not open alone is locked, with the reason, and that is recorded."""
     key_id = shelf.put("groq", "https://x.example/v1", trouble=LockedError("It was altered."))
     cache: dict[Any, Any] = {}
@@ -731,7 +736,7 @@ def test_a_single_check_of_a_key_that_is_gone_says_so(shelf: Shelf) -> None:
 
 
 @pytest.mark.parametrize("server", SIX)
-def test_a_server_that_quotes_the_key_does_not_get_it_into_the_result(
+def test_t30_a_server_that_quotes_the_key_does_not_get_it_into_the_result(
     shelf: Shelf, shared: Simulator, server: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     """No word of the result and no line of the debug log has the key a server echoed."""
@@ -756,20 +761,20 @@ def explained(shelf: Shelf, **switches: bool) -> str:
         return run(service.check(key_id, owner=ME)).diagnosis.explanation
 
 
-def test_a_refusal_that_quotes_the_key_is_shown_without_it(shelf: Shelf) -> None:
+def test_t30_a_refusal_that_quotes_the_key_is_shown_without_it(shelf: Shelf) -> None:
     """The server's own words are shown, with the key taken out."""
     said = explained(shelf)
     assert "no access for" in said
     assert PLAIN not in said
 
 
-def test_the_quoted_key_would_be_shown_without_the_scrubbing(shelf: Shelf) -> None:
+def test_t30_the_quoted_key_would_be_shown_without_the_scrubbing(shelf: Shelf) -> None:
     """The twin: with the scrubbing off the key stands in the explanation."""
     assert PLAIN in explained(shelf, scrub=False)
 
 
 @pytest.mark.parametrize("behaviour", ["good", "revoked", "drip", "cut"])
-def test_nothing_keeps_an_opened_key_after_its_check(
+def test_t39_nothing_keeps_an_opened_key_after_its_check(
     shelf: Shelf, shared: Simulator, behaviour: str
 ) -> None:
     """When a check is over no opened key is alive, however it went."""
@@ -781,7 +786,7 @@ def test_nothing_keeps_an_opened_key_after_its_check(
     assert [key for key in alive if key.id == key_id] == []
 
 
-def test_a_host_that_does_not_exist_is_said_to_be_that(shelf: Shelf) -> None:
+def test_t57_a_host_that_does_not_exist_is_said_to_be_that(shelf: Shelf) -> None:
     """A name that is not found is the address's fault, not the key's."""
 
     async def nobody(_host: str, _port: int) -> list[str]:
