@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
@@ -335,6 +336,45 @@ def test_t33_closing_the_tab_hangs_up(app: AppServer, simulator: Simulator, page
     while simulator.world.active[simulator.port] and time.monotonic() < deadline:
         time.sleep(0.05)
     assert simulator.world.active[simulator.port] == 0
+
+
+def close_while_silent(app: AppServer, simulator: Simulator, context: BrowserContext) -> None:
+    """Open three tabs whose server says nothing, close them, and wait until it is left."""
+    pages = [context.new_page() for _ in range(3)]
+    for page in pages:
+        chat = ChatScreen(page, app.url)
+        chat.open()
+        chat.send("Are you there?")
+    for page in pages:
+        expect(page.get_by_text("Model is thinking")).to_be_visible()
+        page.close()
+    until(lambda: simulator.world.active[simulator.port] == 0)
+
+
+def until(holds: Callable[[], bool]) -> None:
+    """Wait until something holds, for five seconds at most."""
+    deadline = time.monotonic() + 5
+    while not holds() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert holds()
+
+
+def test_t33_closed_tabs_leave_no_thread_behind(
+    app: AppServer, simulator: Simulator, context: BrowserContext
+) -> None:
+    """A server that hangs keeps neither a thread nor a connection for tabs that were closed."""
+
+    def threads() -> int:
+        return len(list(Path(f"/proc/{app.pid}/task").iterdir()))
+
+    seed(app, simulator, "groq", chosen="groq")
+    simulator.world.slow = 60.0
+    simulator.behave("groq", "slow")
+    close_while_silent(app, simulator, context)
+    time.sleep(1)
+    before = threads()
+    close_while_silent(app, simulator, context)
+    until(lambda: threads() <= before + 1)
 
 
 def test_t31_nothing_a_model_says_makes_the_browser_ask_elsewhere(
