@@ -10,7 +10,7 @@ from starlette.middleware import Middleware
 from starlette.routing import Route
 
 from mohet_keys.ui import downloads, unforeseen
-from mohet_keys.ui.server import SecurityHeaders, healthz, lifespan
+from mohet_keys.ui.server import SecurityHeaders, healthz, lifespan, readyz
 
 unforeseen.keep_quiet()
 app = st.App(
@@ -18,6 +18,7 @@ app = st.App(
     lifespan=lifespan,
     routes=[
         Route("/healthz", healthz),
+        Route("/readyz", readyz),
         Route(f"{downloads.PLACE}{{token}}", downloads.serve),
     ],
     middleware=[Middleware(SecurityHeaders)],

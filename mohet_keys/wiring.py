@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from mohet_keys import masterkey, vault
 from mohet_keys.chat import ChatService
 from mohet_keys.http import Outbound
+from mohet_keys.presence import Presence
 from mohet_keys.replacing import Replacer
 from mohet_keys.repository import Repository
 from mohet_keys.rotation import Rotation
@@ -32,6 +33,7 @@ class Parts:
     repository: Repository
     safe: Safe
     rotation: Rotation
+    presence: Presence
 
     def close(self) -> None:
         """Let go of the store."""
@@ -55,14 +57,20 @@ def build(settings: Settings | None = None, *, outbound: Outbound | None = None)
     keys = KeyService(repository, safe, allow_reveal=settings.allow_reveal)
     way_out = outbound or Outbound()
     checks = ValidationService(keys, way_out)
-    chats = ChatService(keys, way_out)
     replacer = Replacer(keys, checks)
     replacer.forget()  # what ran out while nothing was running
-    starter = Starter(keys, checks)
-    transfer = Transfer(keys)
-    rotation = Rotation(repository, settings)
     return Parts(
-        keys, checks, chats, starter, replacer, transfer, way_out, repository, safe, rotation
+        keys=keys,
+        checks=checks,
+        chats=ChatService(keys, way_out),
+        starter=Starter(keys, checks),
+        replacer=replacer,
+        transfer=Transfer(keys),
+        outbound=way_out,
+        repository=repository,
+        safe=safe,
+        rotation=Rotation(repository, settings),
+        presence=Presence(repository, safe),
     )
 
 

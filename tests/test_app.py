@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import http.client
 import json
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from email.message import Message
 from pathlib import Path
 
@@ -60,6 +62,34 @@ def test_healthz_gives_the_reason_when_it_does_not(tmp_path: Path) -> None:
         assert "Traceback" not in answer.words
         database.unlink()
         assert get(server, "/healthz").status == 200
+
+
+def test_t09_readyz_says_when_the_keys_are_locked(tmp_path: Path) -> None:
+    """The store opens, so it is healthy; nothing can be used, so it is not ready, and says why."""
+    with AppServer(tmp_path) as server:
+        assert get(server, "/readyz").words == "ok"
+    with AppServer(
+        tmp_path, MOHET_MASTER_KEY="0123456789abcdef" * 4, MOHET_CONFIG_DIR=str(tmp_path)
+    ) as server:
+        assert get(server, "/healthz").status == 200
+        answer = get(server, "/readyz")
+    assert answer.status == 503
+    assert "master key" in answer.words
+
+
+def test_a_running_app_says_so_and_takes_its_leave(tmp_path: Path) -> None:
+    """Whoever retires a master key sees that it runs and which key it has, until it ends."""
+    with AppServer(tmp_path) as server:
+        get(server, "/healthz")
+        parts = server.parts()
+        now = datetime.now(UTC)
+        until = time.monotonic() + 10
+        while not parts.repository.leases.running(now) and time.monotonic() < until:
+            time.sleep(0.05)
+        (running,) = parts.repository.leases.running(now)
+        assert running.masters == parts.safe.master_ids
+    assert parts.repository.leases.running(datetime.now(UTC)) == []
+    parts.close()
 
 
 @pytest.mark.parametrize("path", ["/", "/api_keys", "/healthz", "/_stcore/health", "/nowhere"])

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import anyio.to_thread
 from starlette.datastructures import MutableHeaders
@@ -12,6 +13,7 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from streamlit import App
 
+from mohet_keys import presence
 from mohet_keys.errors import StoreError
 from mohet_keys.ui import memory, resources
 
@@ -69,15 +71,35 @@ async def healthz(_request: Request) -> PlainTextResponse:
     return PlainTextResponse("ok")
 
 
+async def readyz(_request: Request) -> PlainTextResponse:
+    """200 `ok` when keys can be opened, else 503 with the reason."""
+    try:
+        locked = await anyio.to_thread.run_sync(lambda: resources.keys().locked)
+    except StoreError as error:
+        locked = str(error)
+    return PlainTextResponse(locked, status_code=503) if locked else PlainTextResponse("ok")
+
+
+async def _be_present() -> None:
+    """Say from time to time that this app runs; first once its store opens."""
+    while True:
+        try:
+            parts = await asyncio.to_thread(resources.parts)
+        except StoreError:
+            await asyncio.sleep(presence.EVERY)
+        else:
+            await parts.presence.beat()
+
+
 @asynccontextmanager
 async def lifespan(_app: App) -> AsyncIterator[None]:
     """Open the store before the first visitor comes; a store that fails is said on the page."""
-    try:
+    with suppress(StoreError):
         await anyio.to_thread.run_sync(resources.parts)
-    except StoreError:
-        yield
-        return
     memory.settle("start")
+    beating = resources.background().submit(_be_present())
     yield
-    resources.background().close()
-    resources.parts().close()
+    beating.cancel()
+    resources.background().close()  # waits until what was cancelled has tidied up
+    with suppress(StoreError):
+        resources.parts().close()

@@ -211,3 +211,9 @@ def take(widget: str, *, blank: str | None = "") -> str:
     value = peek(widget)
     st.session_state[widget] = blank
     return value
+
+
+def take_out(widget: str) -> object:
+    """The value of a widget that takes files, which has none from then on; None without one."""
+    value: object = st.session_state.pop(widget, None)
+    return value

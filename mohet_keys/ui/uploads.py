@@ -6,10 +6,11 @@ Streamlit keeps what was uploaded until the session ends, in the widget's value 
 
 from __future__ import annotations
 
-import streamlit as st
 from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileManager
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 from streamlit.runtime.uploaded_file_manager import UploadedFile
+
+from mohet_keys.ui.state import take_out
 
 
 def take(widget: str) -> tuple[str, bytes] | None:
@@ -17,7 +18,7 @@ def take(widget: str) -> tuple[str, bytes] | None:
 
     Only in a callback. The uploader needs a new widget key to be drawn empty.
     """
-    file = st.session_state.pop(widget, None)
+    file = take_out(widget)
     if not isinstance(file, UploadedFile):
         return None
     content = file.getvalue()
