@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -41,7 +42,7 @@ def show(entries: Sequence[Activity]) -> None:
     keys = [there.get(entry.key_id or "") for entry in entries]
     st.dataframe(
         {
-            "time": [activity.moment(entry, zone) for entry in entries],
+            "time": [_time(entry, zone) for entry in entries],
             "action": [activity.action_words(entry) for entry in entries],
             "key": [harmless(entry.key_name) for entry in entries],
             "provider": [activity.provider_words(entry) for entry in entries],
@@ -63,13 +64,18 @@ def show(entries: Sequence[Activity]) -> None:
     memory.settle("table")  # the first one loads pandas
 
 
+def _time(entry: Activity, zone: ZoneInfo) -> datetime | None:
+    """When it was by the reader's clock: the same to be seen and to be read aloud."""
+    moment = activity.moment(entry, zone)
+    return None if moment is None else moment.replace(tzinfo=None)
+
+
 def _columns(zone: ZoneInfo, keys: Sequence[KeyEntry | None]) -> dict[str, Any]:
     column = st.column_config
     return {
         "time": column.DatetimeColumn(
             "Time",
             format="MMM D, YYYY, HH:mm:ss",
-            timezone=zone.key,
             width=165,
             help=f"In the time zone of this browser: {zone.key}",
         ),
