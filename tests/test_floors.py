@@ -374,7 +374,7 @@ MODULES = all_modules()
 
 
 @pytest.mark.parametrize("module", MODULES)
-def test_every_module_keeps_every_rule(module: str) -> None:
+def test_t35_t38_t42_t59_every_module_keeps_every_rule(module: str) -> None:
     """What is wrong is said with file, line, and what to do about it."""
     source = MODULES[module].read_text(encoding="utf-8")
     assert [line for rule in RULES.values() for line in rule(module, source)] == []
@@ -490,7 +490,7 @@ SABOTAGE = [
 
 
 @pytest.mark.parametrize(("rule", "module", "source", "said"), SABOTAGE)
-def test_sabotage_is_noticed(rule: str, module: str, source: str, said: str) -> None:
+def test_t35_t38_t42_t59_sabotage_is_noticed(rule: str, module: str, source: str, said: str) -> None:
     """The twin: each rule finds what it forbids, and says so."""
     found = RULES[rule](module, source)
     assert found
