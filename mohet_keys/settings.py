@@ -36,6 +36,12 @@ class Settings(BaseSettings):
     allow_reveal: bool = False
     """Whether the owner of a key may have its secret shown."""
 
+    @field_validator("allow_reveal", mode="before")
+    @classmethod
+    def _only_a_clear_yes(cls, value: object) -> bool:
+        """Whatever is no clear yes is a no: a misspelt one must not show secrets."""
+        return str(value).strip().lower() in {"1", "true", "yes", "on"}
+
     @field_validator(
         "data_dir", "config_dir", "master_key_file", "master_key_previous_file", mode="after"
     )

@@ -117,3 +117,17 @@ def test_other_variables_do_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("MOHET_UNKNOWN", "DATA_DIR", "MASTER_KEY", "DATABASE_URL"):
         monkeypatch.setenv(name, "/evil")
     assert Settings() == before
+
+
+@pytest.mark.parametrize(
+    ("value", "allowed"),
+    [("1", True), ("true", True), (" YES ", True), ("0", False), ("ja", False), ("2", False)],
+)
+def test_only_a_clear_yes_lets_secrets_be_seen(
+    monkeypatch: pytest.MonkeyPatch, value: str, allowed: bool
+) -> None:
+    """Anything else leaves them hidden, and stops no start."""
+    monkeypatch.setenv("MOHET_ALLOW_REVEAL", value)
+    assert Settings().allow_reveal is allowed
+    monkeypatch.delenv("MOHET_ALLOW_REVEAL")
+    assert Settings().allow_reveal is False

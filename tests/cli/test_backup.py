@@ -15,6 +15,7 @@ import pytest
 
 from mohet_keys import wiring
 from mohet_keys.cli import main
+from mohet_keys.journal import Wanted
 from mohet_keys.migrations import HEAD
 from mohet_keys.settings import Settings
 from tests.test_backup import add, broken, files, live_file, names, names_in
@@ -257,3 +258,16 @@ def test_as_a_program(shell: Shell, file: Path) -> None:
         )
     assert (names_in(other), names_in(live_file(shell.settings))) == (["A", "B", "C"], ["A", "B"])
     assert files(folder) == {}
+
+
+def test_t49_backup_and_restore_are_on_record(shell: Shell, tmp_path: Path) -> None:
+    """Both are, and the restore stands in the store that came back."""
+    shell("backup", tmp_path / "b.db")
+    assert shell("restore", tmp_path / "b.db", "--yes").status == 0
+    with contextlib.closing(wiring.build(shell.settings)) as parts:
+        (latest, *_) = parts.repository.journal.page(Wanted(), limit=1)
+    assert (latest.action, latest.detail, latest.result) == ("restore", "from b.db", "done")
+    assert shell("backup", tmp_path / "c.db").status == 0
+    with contextlib.closing(wiring.build(shell.settings)) as parts:
+        actions = [each.action for each in parts.repository.journal.page(Wanted(), limit=2)]
+    assert actions == ["backup", "restore"]
