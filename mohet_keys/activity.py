@@ -96,7 +96,7 @@ def of_key(journal: Journal, key_id: str, owner: str) -> Wanted:
     What happened to somebody else's key is not found, like that of no key.
     """
     wanted = Wanted(owner=owner, key_id=key_id)
-    if not journal.page(wanted, limit=1):
+    if not key_id or not journal.page(wanted, limit=1):
         raise NotFoundError
     return wanted
 
