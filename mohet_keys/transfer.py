@@ -20,8 +20,15 @@ from mohet_keys.arriving import (
     namesake,
     needs_passphrase,
 )
-from mohet_keys.errors import InputError, LockedError, MohetError, RefusedError, StoreError
-from mohet_keys.model import KeyEntry
+from mohet_keys.errors import (
+    InputError,
+    LockedError,
+    MohetError,
+    NotFoundError,
+    RefusedError,
+    StoreError,
+)
+from mohet_keys.model import KeyEntry, OpenedKey
 from mohet_keys.parcel import Carried
 from mohet_keys.service import KeyService, Prepared, Saved
 
@@ -94,10 +101,53 @@ class Transfer:
             raise RefusedError(f"One file holds at most {MOST_KEYS} keys. Choose fewer of them.")
         if self._keys.locked:
             raise LockedError(self._keys.locked)
-        packing = _Packing(self._keys, owner)
-        for entry in [self._keys.entry(key_id, owner=owner) for key_id in chosen]:
-            packing.take(entry)
-        return packing.closed(passphrase, self._clock())
+        entries = self._all_of(chosen, owner)
+        outcomes = self._keys.open_all(chosen, owner=owner, why="export")
+        opened = [each for each in outcomes if isinstance(each, OpenedKey)]
+        try:
+            left_out = _left_out(entries, outcomes)
+            content = self._packed(entries, opened, left_out, passphrase)
+        except MohetError:
+            self._finish(opened, "failed")
+            raise
+        self._finish(opened, "done")
+        taken = {each.id for each in opened}
+        return Exported(content, tuple(e for e in entries if e.id in taken), left_out)
+
+    def _all_of(self, key_ids: Sequence[str], owner: str) -> list[KeyEntry]:
+        """These keys in order. Raises NotFoundError when one is not there."""
+        found = {entry.id: entry for entry in self._keys.entries(key_ids, owner=owner)}
+        if len(found) < len(key_ids):
+            raise NotFoundError
+        return [found[key_id] for key_id in key_ids]
+
+    def _packed(
+        self,
+        entries: Sequence[KeyEntry],
+        opened: Sequence[OpenedKey],
+        left_out: Sequence[LeftOut],
+        passphrase: str,
+    ) -> bytes:
+        if not opened:
+            why = left_out[0].why if left_out else "Choose some."
+            raise RefusedError(f"There is no key to export. {why}")
+        of = {entry.id: entry for entry in entries}
+        carried = [
+            Carried(
+                each.provider,
+                of[each.id].name,
+                each.destination,
+                each.secret or "",
+                each.allow_http,
+                of[each.id].created_at,
+            )
+            for each in opened
+        ]
+        return parcel.pack(carried, passphrase, at=self._clock())
+
+    def _finish(self, opened: Sequence[OpenedKey], result: str) -> None:
+        for each in opened:
+            self._keys.finish(each.use, result)
 
     # --- in ---------------------------------------------------------------------------------
 
@@ -171,52 +221,14 @@ class _LeftOutError(Exception):
         self.state: State = state
 
 
-# --- the steps of an export ---------------------------------------------------------------------
-
-
-class _Packing:
-    """Keys on their way into a file. Lives as short as that takes, for it holds them open."""
-
-    def __init__(self, keys: KeyService, owner: str) -> None:
-        self._keys = keys
-        self._owner = owner
-        self._open: list[Carried] = []
-        self._uses: list[int] = []
-        self._entries: list[KeyEntry] = []
-        self._left_out: list[LeftOut] = []
-
-    def take(self, entry: KeyEntry) -> None:
-        """Open a key and put it in, at the address it is sealed for; or leave it out."""
-        try:
-            opened = self._keys.open(entry.id, owner=self._owner, why="export")
-        except (LockedError, RefusedError) as error:
-            self._left_out.append(LeftOut(entry.provider, entry.name, str(error)))
-            return
-        carried = Carried(
-            opened.provider,
-            entry.name,
-            opened.destination,
-            opened.secret or "",
-            opened.allow_http,
-            entry.created_at,
-        )
-        self._open.append(carried)
-        self._uses.append(opened.use)
-        self._entries.append(entry)
-
-    def closed(self, passphrase: str, at: datetime) -> Exported:
-        """The file. Raises RefusedError when there is nothing in it, or too much."""
-        if not self._open:
-            why = self._left_out[0].why if self._left_out else "Choose some."
-            raise RefusedError(f"There is no key to export. {why}")
-        try:
-            content = parcel.pack(self._open, passphrase, at=at)
-        except MohetError:
-            self._finish("failed")
-            raise
-        self._finish("done")
-        return Exported(content, tuple(self._entries), tuple(self._left_out))
-
-    def _finish(self, result: str) -> None:
-        for use in self._uses:
-            self._keys.finish(use, result)
+def _left_out(
+    entries: Sequence[KeyEntry], outcomes: Sequence[OpenedKey | Exception]
+) -> tuple[LeftOut, ...]:
+    """The keys that are locked or held back. Raises what else went wrong with one."""
+    left_out = []
+    for entry, outcome in zip(entries, outcomes, strict=True):
+        if isinstance(outcome, LockedError | RefusedError):
+            left_out.append(LeftOut(entry.provider, entry.name, str(outcome)))
+        elif isinstance(outcome, Exception):
+            raise outcome
+    return tuple(left_out)

@@ -6,7 +6,7 @@ import io
 
 import pytest
 from dotenv import dotenv_values
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mohet_keys import dotenv_lines
@@ -105,6 +105,7 @@ WRITTEN = st.one_of(
 )
 
 
+@settings(deadline=None)
 @given(
     st.dictionaries(st.sampled_from(["A", "B_C", "OPENAI_API_KEY", "d"]), WRITTEN),
     st.sampled_from(["", "export "]),
@@ -500,6 +501,7 @@ def test_t34_no_value_is_in_what_is_told() -> None:
     assert scan(secret, {"lines": repr(there).encode()}) == []
 
 
+@settings(deadline=None)
 @given(st.text(st.characters(exclude_categories=()), max_size=200))
 def test_any_text_is_read(text: str) -> None:
     """Nothing at all makes the reading fail."""
@@ -509,6 +511,7 @@ def test_any_text_is_read(text: str) -> None:
 TRICKY = st.text(st.sampled_from("AKEY_OPENAI_API=\"'`\\\n\r #$ {}"), max_size=80)
 
 
+@settings(deadline=None)
 @given(st.lists(TRICKY, max_size=6))
 def test_any_odd_lines_are_read(rows: list[str]) -> None:
     """Quotes, breaks and escapes in any order give candidates and names, and no failure; each

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mohet_keys import parcel, vault
@@ -130,6 +130,7 @@ CARRIED = st.builds(
 )
 
 
+@settings(deadline=None)
 @given(st.lists(CARRIED, max_size=5))
 def test_any_keys_come_back(keys: list[Carried]) -> None:
     """Names in any script, empty secrets and no keys at all are carried as they are."""
@@ -224,6 +225,7 @@ def test_t05_no_cut_file_is_accepted(content: bytes) -> None:
     refused(content + content)
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=60), st.integers(0, 2200), st.integers(0, 400))
 def test_t05_no_spliced_file_is_accepted(junk: bytes, start: int, length: int) -> None:
     """Junk in the place of any part gives a refusal and never a key, unless it is white space

@@ -197,7 +197,7 @@ def test_a_key_changed_meanwhile_goes_out_as_it_is_sealed(
 ) -> None:
     """What was read of a key before it was opened does not count for where it may be sent."""
     stale = dataclasses.replace(add(keys), endpoint="https://before.example/v1")
-    monkeypatch.setattr(keys, "entry", lambda *_given, **_more: stale)
+    monkeypatch.setattr(keys, "entries", lambda *_given, **_more: [stale])
     exported = transfer.export([stale.id], owner=LOCAL_OWNER, passphrase=PASSPHRASE)
     (key,) = parcel.unpack(exported.content, PASSPHRASE)
     assert key.endpoint == "https://api.groq.com/openai/v1"
@@ -271,6 +271,19 @@ def test_t43_a_key_of_somebody_else_is_not_there(keys: KeyService, transfer: Tra
         with pytest.raises(NotFoundError):
             transfer.export(ids, owner=owner, passphrase=PASSPHRASE)
     assert exports(keys) == []
+
+
+def test_a_key_deleted_meanwhile_ends_the_export(
+    keys: KeyService, transfer: Transfer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was there when the export began: no file is made, and those that were opened are on
+    record as not exported."""
+    entries = [add(keys), add(keys, "Gone", OTHER)]
+    keys.remove(entries[1].id, owner=LOCAL_OWNER)
+    monkeypatch.setattr(keys, "entries", lambda *_given, **_more: entries)
+    with pytest.raises(NotFoundError):
+        transfer.export([e.id for e in entries], owner=LOCAL_OWNER, passphrase=PASSPHRASE)
+    assert exports(keys) == [(entries[0].id, "failed")]
 
 
 def test_too_many_keys_are_refused(keys: KeyService, transfer: Transfer) -> None:
@@ -730,7 +743,7 @@ def test_t01_an_export_shows_no_secret(
 
 @pytest.mark.parametrize(
     ("name", "goes_out"),
-    [("twin", False), ("find", False), ("sealed", True), ("entry", True), ("pack", True)],
+    [("twin", False), ("find", False), ("sealed_all", True), ("entries", True), ("pack", True)],
 )
 def test_t35_no_failure_tells_a_secret(
     keys: KeyService,

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mohet_keys import vault
@@ -51,6 +51,7 @@ def refused(parcel: PassphraseSealed, passphrase: str = PASSPHRASE, bound_to: by
     return str(caught.value)
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=300), st.text(st.characters(exclude_categories=()), min_size=1))
 def test_any_bytes_come_back(plain: bytes, passphrase: str) -> None:
     """Whatever was sealed under whatever passphrase is what opens."""
@@ -115,6 +116,7 @@ def test_t05_no_cut_or_longer_content_is_accepted() -> None:
         refused(there, bound_to=header)
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=120), st.integers(0, 60), st.integers(0, 60))
 def test_t05_no_spliced_content_is_accepted(junk: bytes, start: int, length: int) -> None:
     """Junk in the place of any part gives the typed error and never the plain bytes."""
@@ -124,7 +126,8 @@ def test_t05_no_spliced_content_is_accepted(junk: bytes, start: int, length: int
         refused(replace(there, blob=spliced))
 
 
-@given(st.integers(1, 2**12), st.integers(1, 16), st.integers(1, 16))
+@settings(deadline=None)
+@given(st.integers(1, 2**8), st.integers(1, 16), st.integers(1, 4))
 def test_t05_other_parameters_do_not_open(n: int, r: int, p: int) -> None:
     """What says that it was stretched differently than it was is refused."""
     there = sealed()
