@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 
 import pytest
@@ -13,6 +14,8 @@ from mohet_keys.simulator.server import Simulator
 from tests.browser.app_server import AppServer, free_port
 from tests.browser.screen import ApiKeys
 from tests.browser.secrets import behaving, good
+from tests.leaks import canary
+from tests.sink import Sink, reply
 
 
 def seed(app: AppServer, slug: str, endpoint: str, *names: str) -> list[str]:
@@ -231,6 +234,35 @@ def test_t31_a_name_is_shown_to_the_letter_and_loads_nothing(
     for name in HOSTILE:
         expect(keys.card(name)).to_be_visible()
     assert page.locator("a[href*='evil']").count() == 0
+    own = (app.url, "data:", "blob:", app.url.replace("http", "ws"))
+    assert [url for url in asked if not url.startswith(own)] == []
+
+
+RUDE = (
+    "No ![x](https://evil.example/x.png) <img src=https://evil.example/y.png>",
+    "No :red[x] $x^2$ :material/home: www.evil.example \u202egnp.x\u202c \x1b[31m",
+)
+
+
+def test_t31_a_server_is_quoted_to_the_letter_and_loads_nothing(
+    app: AppServer, context: BrowserContext
+) -> None:
+    """What servers write into their refusals stands on the cards as text, on one line, without
+    marks of direction or control characters, and the browser asks nobody else."""
+    page, asked = context.new_page(), list[str]()
+    page.on("request", lambda request: asked.append(request.url))
+    keys = ApiKeys(page, app.url)
+    keys.open("openai")
+    for number, text in enumerate(RUDE):
+        said = json.dumps({"error": {"message": text, "code": "no"}}).encode()
+        with Sink(reply(said, status="403 Forbidden")) as sink:
+            keys.add(f"Rude {number}", canary("sk-proj-"), sink.url())
+            keys.expect_badge(f"Rude {number}", "Valid, limited")
+        card = keys.card(f"Rude {number}")
+        shown = card.inner_text().replace("\u2060", "")  # an invisible joiner of our own
+        assert f"It says: “{text[:40]}" in shown
+        assert not {"\u202e", "\u202c", "\x1b"} & set(shown)
+        assert card.locator("img[src*='evil'], a[href*='evil'], .katex").count() == 0
     own = (app.url, "data:", "blob:", app.url.replace("http", "ws"))
     assert [url for url in asked if not url.startswith(own)] == []
 
