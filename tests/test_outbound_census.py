@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
@@ -13,10 +12,10 @@ import pytest
 
 from mohet_keys.endpoints import host
 from mohet_keys.simulator.server import Simulator
+from tests import terminal
 from tests.browser.secrets import good
 from tests.census import Book
 
-ROOT = Path(__file__).parents[1]
 PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
 
 
@@ -25,27 +24,6 @@ def simulator() -> Iterator[Simulator]:
     """The six providers on loopback."""
     with Simulator() as running:
         yield running
-
-
-PROGRAM = """
-import io, json, sys
-from mohet_keys.cli.program import main
-for words, typed in json.loads(sys.argv[1]):
-    sys.stdin = io.TextIOWrapper(io.BytesIO(typed.encode()))
-    print(main(words), flush=True)
-"""
-
-
-def commands(book: Book, folder: Path, *lines: tuple[list[str], str]) -> str:
-    """Run commands, each with what is typed, and the book kept; everything they say."""
-    own = {"MOHET_DATA_DIR": str(folder / "data"), "MOHET_CONFIG_DIR": str(folder / "config")}
-    proxies = dict.fromkeys(PROXIES, "http://192.0.2.1:8080")
-    done = subprocess.run(
-        [sys.executable, "-c", PROGRAM, json.dumps(lines)],
-        cwd=ROOT, env={**os.environ, **book.environment, **own, **proxies, "HOME": str(folder)},
-        capture_output=True, text=True, check=True,
-    )  # fmt: skip
-    return done.stdout + done.stderr
 
 
 def port_of(url: str) -> int:
@@ -60,17 +38,15 @@ def test_t41_the_command_line_calls_the_servers_of_its_keys(
     that the keys were saved for are called, and no name is looked up."""
     book, url = Book(tmp_path / "book"), simulator.endpoint("groq")
     assert host(url) == "127.0.0.1"
-    address = ["--endpoint", url, "--secret-stdin"]
-    said = commands(
-        book,
+    said = terminal.say(
         tmp_path,
-        (["add", "groq", "Key", *address], good("groq")),
-        *((words.split(), "") for words in ("providers", "list --json", "select groq/Key")),
-        (["check", "--all"], ""),
-        (["chat", "Hello"], ""),
-        (["edit", "groq/Key", "--endpoint", "https://elsewhere.example/v1"], ""),
-        (["doctor"], ""),
-        (["remove", "groq/Key", "--yes"], ""),
+        (f"add groq Key --endpoint {url} --secret-stdin", good("groq")),
+        *((words, "") for words in ("providers", "list --json", "select groq/Key")),
+        *((words, "") for words in ("check --all", "chat Hello", "doctor", "activity")),
+        ("edit groq/Key --endpoint https://elsewhere.example/v1", ""),
+        ("remove groq/Key --yes", ""),
+        **book.environment,
+        **dict.fromkeys(PROXIES, "http://192.0.2.1:8080"),
     )
     assert "Key was saved" in said
     assert "What can I help you with" in said

@@ -12,6 +12,7 @@ import pytest
 from playwright.sync_api import BrowserContext, Page, WebSocket, expect
 
 from mohet_keys.simulator.server import Simulator
+from tests import terminal
 from tests.browser.app_server import ROOT, AppServer
 from tests.browser.screen import ApiKeys
 from tests.leaks import canary, files_below, leak, scan
@@ -39,7 +40,10 @@ def _bytes(data: str | bytes) -> bytes:
 @pytest.fixture
 def verbose_app(tmp_path: Path) -> Iterator[AppServer]:
     """The app with all logging on."""
-    with AppServer(tmp_path, STREAMLIT_LOGGER_LEVEL="debug", PYTHONASYNCIODEBUG="1") as server:
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    loud = {"STREAMLIT_LOGGER_LEVEL": "debug", "PYTHONASYNCIODEBUG": "1", "TMPDIR": str(scratch)}
+    with AppServer(tmp_path, **loud) as server:
         yield server
 
 
@@ -90,6 +94,23 @@ def live(app: AppServer, simulator: Simulator, page: Page, secret: str) -> bytes
     return said
 
 
+def carry(app: AppServer, simulator: Simulator, secret: str) -> str:
+    """Save a key that works, chat through it, and have it in a backup, in a file for another
+    machine, and sealed anew under other keys, while the app runs; then delete it."""
+    phrase = "a passphrase of five words"
+    return terminal.say(
+        app.folder,
+        (f"add openai Good --endpoint {simulator.endpoint('openai')} --secret-stdin", secret),
+        ("chat Hello --key openai/Good --model gpt-6-luna", ""),
+        (f"backup {app.folder}/saved.db", ""),
+        (f"export {app.folder}/carried.keys --all --passphrase-stdin", phrase),
+        ("master-key rotate --new-data-key", ""),
+        ("chat Hello --key openai/Good --model gpt-6-luna", ""),
+        ("activity", ""),
+        ("remove openai/Good --yes", ""),
+    )
+
+
 def evidence(app: AppServer, heard: list[bytes], said: bytes) -> dict[str, bytes]:
     """Everything the run left behind or let out."""
     found = {f"file {name}": content for name, content in files_below(app.folder)}
@@ -112,13 +133,17 @@ def test_t01_t38_nothing_holds_the_secret(
 ) -> None:
     """No file, log, frame, address, exit message or argument has the secret, in any form."""
     page, heard = watched
-    secret = canary("sk-proj-")
+    secret, good = canary("sk-proj-"), canary("sk-proj-sim-good-")
     said = live(verbose_app, simulator, page, secret)
-    found = evidence(verbose_app, heard, said)
+    carried = carry(verbose_app, simulator, good)
+    found = evidence(verbose_app, heard, said + carried.encode())
     assert len(b"".join(heard)) > 10_000, "the frames were not heard"
     assert b"already saved as" in said, "the command line was not heard"
-    assert any("mohet_keys.db" in name for name in found)
-    assert scan(secret, found) == []
+    assert carried.count("What can I help you with") == 2, "nothing was chatted through"
+    assert carried.splitlines().count("0") == 8, "a command failed"
+    for name in ("mohet_keys.db", "saved.db", "carried.keys", "app.log"):
+        assert any(place.endswith(name) for place in found), name
+    assert scan(secret, found) == scan(good, found) == []
 
 
 def test_t30_a_key_the_server_echoes_is_scrubbed(
