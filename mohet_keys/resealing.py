@@ -6,6 +6,7 @@ record says that it is under way, and the next run goes on instead of beginning 
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -20,6 +21,9 @@ from mohet_keys.vault import Vault, master_id
 
 BATCH = 50
 """Secrets sealed anew in one transaction, which others wait for."""
+
+PAUSE = 0.02
+"""Seconds between two of them, in which others get at the store: they wait asleep."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +116,7 @@ class Resealing:
         anew = [(each, blob) for each in batch if (blob := self._anew(each, opened, sealing))]
         if anew:
             self._done += self.keyring.reseal(anew, sealing)
+            time.sleep(PAUSE)
 
     def _anew(self, secret: SealedSecret, opened: Vault, sealing: str) -> bytes | None:
         """The secret, sealed with the new data key; None for one that is, or that does not open."""

@@ -22,6 +22,8 @@ T = TypeVar("T")
 
 NO_MASTER = "The master key these keys were saved under is missing, so they stay sealed."
 NO_DATA_KEYS = "The store has lost the keys that seal its secrets. Restore a backup of it."
+_TRIES = 4
+"""How often the data keys may be replaced while one secret waits to be written."""
 _REMEMBERED = 4
 """Vaults kept from before; each is one change of the data keys."""
 
@@ -85,13 +87,14 @@ class Safe:
     def sealing(self, label: Label, secret: str, write: Callable[[bytes, str], T]) -> T:
         """Seal a secret and write it: `write` gets the sealed bytes and the id of its data key.
 
-        It is called once more when the data keys were just replaced. Raises LockedError,
+        It is called once more when the data keys were replaced meanwhile. Raises LockedError,
         RefusedError, and what `write` raises.
         """
-        try:
-            return write(*self._sealed(label, secret))
-        except OutdatedSealError:
-            self.refresh()
+        for _ in range(_TRIES):
+            try:
+                return write(*self._sealed(label, secret))
+            except OutdatedSealError:
+                self.refresh()
         return write(*self._sealed(label, secret))
 
     def seal(self, label: Label, secret: str) -> bytes:
