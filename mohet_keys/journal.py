@@ -7,6 +7,7 @@ of a key, is recorded before it happens, and its outcome beside it afterwards.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -14,7 +15,7 @@ from typing import Any
 from sqlalchemy import Connection, Select, func, insert, or_, select
 
 from mohet_keys import endpoints
-from mohet_keys.database import Database
+from mohet_keys.database import ClashError, Database
 from mohet_keys.errors import InputError, StoreError
 from mohet_keys.model import Activity, Doing, KeyEntry
 from mohet_keys.rows import storable
@@ -24,6 +25,7 @@ MARK = 16
 """Hex digits of a fingerprint that are recorded: enough to tell secrets apart."""
 UNREADABLE = "unreadable"
 """The action of an entry that somebody altered in the database so that it cannot be read."""
+NOT_RECORDED = "This cannot be recorded, so it was not done."
 _AT_ONCE = 1000
 _RESULT = func.coalesce(OUTCOME.c.result, EVENT.c.result)
 _DETAIL = func.coalesce(OUTCOME.c.detail, EVENT.c.detail)
@@ -56,14 +58,13 @@ class Journal:
 
     def begin(self, doing: Doing) -> int:
         """Record something before it happens, and have it on disk. Returns its number."""
-        with self._database.writing() as connection:
-            return write(connection, doing)
+        return self.begin_all([doing])[0]
 
     def begin_all(self, doings: Sequence[Doing]) -> list[int]:
         """The same for several in one transaction. Returns their numbers, in order."""
         if not doings:
             return []
-        with self._database.writing() as connection:
+        with _needed(), self._database.writing() as connection:
             return [write(connection, doing) for doing in doings]
 
     def end(self, number: int, result: str, at: datetime, detail: str = "") -> None:
@@ -106,6 +107,17 @@ class Journal:
         except (StoreError, TypeError):
             nothing = dict.fromkeys(_TEXTS, "")
             return Activity(id=number, at=_NEVER, key_id=None, **nothing | {"action": UNREADABLE})
+
+
+@contextmanager
+def _needed() -> Iterator[None]:
+    """Say of what cannot be recorded what comes of that, and why."""
+    try:
+        yield
+    except ClashError:  # there are no two of a number, so somebody else refuses it
+        raise StoreError(NOT_RECORDED) from None
+    except StoreError as error:
+        raise StoreError(f"{NOT_RECORDED} {error}") from None
 
 
 def about(doing: Doing, entry: KeyEntry) -> Doing:

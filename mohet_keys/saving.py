@@ -112,9 +112,12 @@ def changed_entry(entry: KeyEntry, changes: RowChanges) -> KeyEntry:
     return replace(entry, **{name: given[name] for name in _TOLD if name in given})
 
 
-def what_changed(before: KeyEntry, after: KeyEntry) -> str:
-    """What the record says of a change besides what is so afterwards."""
-    told = []
+def what_changed(before: KeyEntry, after: KeyEntry, *, typed_anew: bool = False) -> str:
+    """What the record says of a change besides what is so afterwards.
+
+    `typed_anew` says that the secret came in again: at the same address it is another one then.
+    """
+    told = ["new secret"] if typed_anew and before.endpoint == after.endpoint else []
     if before.name != after.name:
         told.append(f"was named “{before.name}”")
     if before.endpoint != after.endpoint:

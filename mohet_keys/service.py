@@ -591,7 +591,8 @@ class KeyService:
         undo_until: datetime | None = None,
     ) -> KeyEntry:
         after = changed_entry(entry, changes)
-        doing = about(self._doing(action, owner, detail=what_changed(entry, after)), after)
+        told = what_changed(entry, after, typed_anew=action == "edit")
+        doing = about(self._doing(action, owner, detail=told), after)
         return self._repository.update(
             entry.id,
             owner,

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
+from mohet_keys.errors import StoreError
 from mohet_keys.model import CheckResult, Diagnosis, KeyEntry, NewKey, Verdict
 from mohet_keys.service import KeyService
 from mohet_keys.validation import ValidationService
@@ -46,7 +48,8 @@ class Starter:
 
     def _fail(self, result: CheckResult) -> None:
         said = result.diagnosis
-        self._keys.finish(result.use, said.verdict, detail=said.reason)
+        with suppress(StoreError):  # what the provider said comes first
+            self._keys.finish(result.use, said.verdict, detail=said.reason)
 
     def _save(self, new: NewKey, result: CheckResult, owner: str) -> KeyEntry:
         entry = self._keys.add(new, owner=owner).entry
