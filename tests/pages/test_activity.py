@@ -6,6 +6,7 @@ import csv
 import io
 import sqlite3
 from collections.abc import Callable
+from concurrent.futures import wait
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,12 +17,15 @@ import pytest
 from pydantic import SecretStr
 from streamlit.testing.v1 import AppTest
 
+from mohet_keys.journal import NOT_RECORDED
 from mohet_keys.model import LOCAL_OWNER, Doing, KeyEntry, NewKey
 from mohet_keys.ui import downloads
 from mohet_keys.ui.downloads import DOWNLOADS, PLACE
+from mohet_keys.ui.text import escape
 from mohet_keys.wiring import Parts
 from tests.leaks import canary, scan
 from tests.pages.conftest import ROOT, SHELL, OpenPage
+from tests.sink import Sink
 
 NOW = datetime.now(UTC)
 
@@ -166,6 +170,28 @@ def test_t01_no_secret_is_on_the_page(store: Parts, visit: Callable[[], AppTest]
     assert len(rows(at)) == 2
     drawn = {"page": str(at._tree).encode(), "table": at.dataframe[0].value.to_csv().encode()}
     assert scan(secret, drawn) == []
+
+
+def test_t49_a_use_that_cannot_be_recorded_is_said_on_the_page(
+    open_page: OpenPage, store: Parts, tmp_path: Path
+) -> None:
+    """The check is not carried out, nobody is called, and a sentence says why."""
+    with Sink() as sink:
+        new = NewKey(
+            provider="groq", name="K", secret=SecretStr(canary("gsk_")), endpoint=sink.url()
+        )
+        entry = store.keys.add(new, owner=LOCAL_OWNER).entry
+        with closing(sqlite3.connect(tmp_path / "data" / "mohet_keys.db")) as connection:
+            connection.execute(
+                "CREATE TRIGGER no_entries BEFORE INSERT ON event "
+                "BEGIN SELECT RAISE(ABORT, 'refused'); END"
+            )
+        at = open_page("groq")
+        at.button(f"card.check:{entry.id}").click().run()
+        wait(list(at.session_state["mohet"].running.values()), timeout=15)
+        at.run()
+        assert [error.value for error in at.error] == [escape(NOT_RECORDED)]
+        assert sink.accepts == 0
 
 
 # --- filters ----------------------------------------------------------------------------------
