@@ -20,7 +20,7 @@ from datetime import UTC, datetime
 from itertools import groupby
 from typing import Any, cast
 
-from mohet_keys import discovery
+from mohet_keys import answers, discovery
 from mohet_keys.hearing import Hearing, asked_of
 from mohet_keys.http import Guards, Limits, Outbound
 from mohet_keys.model import Delta, OpenedKey
@@ -41,6 +41,8 @@ class Question:
     seconds: float = 5.0
     off: list[str] = field(default_factory=list)
     """Guards that are switched off."""
+    parts: int = answers.PARTS
+    """Of how many parts JSON may be."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +96,7 @@ def _tell(child: int, read: int) -> None:
 
 
 def _measured(question: Question, before: int) -> Cost:
-    began = time.monotonic()
+    began, answers.PARTS = time.monotonic(), question.parts
     found: dict[str, Any] = {"outcome": "", "reason": "", "longest_id": 0, "models": 0, "said": 0}
     try:
         found |= asyncio.run(_ASKED[question.verb](question))

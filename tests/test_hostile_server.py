@@ -211,6 +211,7 @@ class Case:
     provider: str = "openai"
     seconds: float = LONG
     off: tuple[str, ...] = ()
+    parts: int = PARTS
 
     @property
     def question(self) -> str:
@@ -244,6 +245,8 @@ def cases() -> Iterator[Case]:
     yield Case("twin", "bomb", "look", twin, off=("encoding",))
     line = ENDLESS["a line of events"]
     yield Case("another twin", "line", "chat", line, seconds=0.3, off=("caps",))
+    lists_in_lists = answered(bodies["objects in objects"])
+    yield Case("a third twin", "objects", "check", lists_in_lists, parts=10**9)
 
 
 Costs = dict[str, Cost]
@@ -258,7 +261,7 @@ def every() -> Costs:
             Question(
                 f"{case.verb} {case.group}", case.verb,
                 servers.enter_context(Sink(case.script)).url(),
-                case.provider, case.seconds, list(case.off),
+                case.provider, case.seconds, list(case.off), case.parts,
             )
             for case in asked
         ]  # fmt: skip
@@ -341,3 +344,8 @@ def test_t29_no_list_is_longer_or_wider_than_it_may_be(every: Costs) -> None:
     assert {n: read[f"check: bodies: {n}"].models for n in one} == dict.fromkeys(one, 1)
     none = {"a million models", "thousands of models", "a long number", "NUL", "wrong types"}
     assert {n: read[f"check: bodies: {n}"].models for n in none} == dict.fromkeys(none, 0)
+
+
+def test_t29_finely_cut_json_would_fill_the_memory_without_the_guard(every: Costs) -> None:
+    """The twin: parsed whatever it is made of, a megabyte takes more than is allowed."""
+    assert of(every, "a third twin")["check: a third twin: objects"].megabytes > MOST
