@@ -72,7 +72,8 @@ def _set_aside(previous: Path, present: MasterKey) -> None:
     """Move the key that is two keys old out of the way, unless this was done in an earlier run."""
     if not os.path.lexists(previous):
         return
-    found = masterkey_files.read(previous, f"the previous generated file ({previous})")
+    source = f"the previous generated file ({previous})"
+    found = masterkey_files.read(previous, source, follow=False)
     if not hmac.compare_digest(found.raw, present.raw):
         stem = previous.name.removesuffix(".previous")
         previous.replace(previous.with_name(f"{stem}.{master_id(found)}"))

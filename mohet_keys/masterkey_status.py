@@ -179,6 +179,6 @@ def restart(apps: Sequence[Running]) -> str:
 
 
 def shown_holder(held: Held) -> str:
-    """Who is at a rotation, and until when at most unless it goes on."""
+    """Who is at a rotation, and how long to wait should that have stopped without a word."""
     until = f"{held.until:%H:%M:%S} UTC"
-    return f"{shown_process(held.holder)} is at it, until {until} unless it goes on"
+    return f"{shown_process(held.holder)} is at it; should that have stopped, wait until {until}"

@@ -24,6 +24,7 @@ from mohet_keys.model import LOCAL_OWNER, Action, Doing
 from mohet_keys.repository import Repository
 from mohet_keys.resealing import Resealed, Resealing, require_at_hand
 from mohet_keys.ring import Ring
+from mohet_keys.safe import NO_DATA_KEYS
 from mohet_keys.sealed import MasterKey, Masters
 from mohet_keys.settings import Settings
 from mohet_keys.vault import master_id
@@ -108,6 +109,7 @@ class Rotation:
             added = self._wrap(target, at_hand)
             is_new = self._waiting() is not None
             if is_new:
+                renew()
                 masterkey_next.promote(self._settings)
                 masters = self._masters()
             resealed = self._reseal(masters, renew) if new_data_key else None
@@ -124,7 +126,7 @@ class Rotation:
             present = masters.primary
             if self._waiting() is not None:
                 raise RefusedError(_CUT_SHORT)
-            ring = Ring.of(self._keyring)
+            ring = self._ring()
             self._require_retirable(ring, present)
             gone = sorted(ring.masters - {master_id(present)})
             if gone:
@@ -138,7 +140,7 @@ class Rotation:
 
     def _target(self, masters: Masters, *, new_data_key: bool) -> MasterKey:
         """The master key to move on to."""
-        ring = Ring.of(self._keyring)
+        ring = self._ring()
         is_done = not ring.lacking(masters.primary)
         if masterkey.is_generated(self._settings):
             # One rotation at a time: the former key is retired before the next one is made.
@@ -207,6 +209,12 @@ class Rotation:
         if masters is None:
             raise RefusedError(_NO_MASTER)
         return masters
+
+    def _ring(self) -> Ring:
+        ring = Ring.of(self._keyring)
+        if ring.sealing is None:
+            raise RefusedError(NO_DATA_KEYS)
+        return ring
 
     def _waiting(self) -> MasterKey | None:
         """A generated key that is not in place yet; it counts only where the present one is."""
