@@ -23,7 +23,9 @@ FLOORS: dict[int, tuple[str, ...]] = {
     4: ("wiring",),
     3: (
         "activity contents discovery doctor_files probes ring safe saving talk",
-        "backup doctor masterkey_status presence resealing running service validation",
+        "backup doctor masterkey_status opening presence resealing running",
+        "keeping",
+        "service validation",
         "arriving candidate chat rotation starting",
         "replacing restore transfer",
     ),
