@@ -15,6 +15,7 @@ from mohet_keys import wiring
 from mohet_keys.errors import LockedError
 from mohet_keys.keyring import Keyring
 from mohet_keys.model import LOCAL_OWNER, KeyEntry, NewKey
+from mohet_keys.repository import Repository
 from mohet_keys.safe import Safe
 from mohet_keys.sealed import MasterKey
 from mohet_keys.settings import Settings
@@ -57,13 +58,22 @@ _templates: dict[str, TemporaryDirectory[str]] = {}
 
 
 def store_in(folder: Path, which: str) -> None:
-    """Put a new store there under the old or a generated master key: a copy of one made before,
-    for to make the tables takes longer than all the rest."""
+    """Put a new store there under the old or a generated master key, or a "bare" one without any
+    data key: a copy of one made before, for to make the tables takes longer than all the rest."""
     if which not in _templates:
         _templates[which] = TemporaryDirectory()
-        with started(Path(_templates[which].name), which):
-            pass
+        place = Path(_templates[which].name)
+        if which == "bare":
+            Repository(settings_in(place).store_url).close()
+        else:
+            wiring.build(settings_in(place, which)).close()
     shutil.copytree(_templates[which].name, folder, dirs_exist_ok=True)
+
+
+def bare_store(folder: Path) -> Repository:
+    """A store with its tables and nothing in them."""
+    store_in(folder, "bare")
+    return Repository(settings_in(folder).store_url)
 
 
 def add(parts: Parts, name: str, secret: str = "") -> KeyEntry:

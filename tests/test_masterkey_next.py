@@ -77,9 +77,7 @@ def test_a_key_that_waits_is_taken(settings: Settings) -> None:
 
 def test_a_key_two_keys_old_is_set_aside(settings: Settings) -> None:
     """Nothing is written over a key: it gets a file that is named by its id."""
-    keys = [present(settings)]
-    for _ in range(3):
-        keys.append(followed(settings))
+    keys = [present(settings), *(followed(settings) for _ in range(3))]
     names = [f"master.key.{master_id(key)}" for key in keys[:2]]
     assert sorted(files(settings)) == sorted(["master.key", "master.key.previous", *names])
     aside = settings.config_dir / names[0]
