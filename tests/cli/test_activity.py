@@ -67,6 +67,18 @@ def test_of_one_key_by_name_or_id_also_when_it_is_gone(shell: Shell) -> None:
         assert (said.status, said.error["code"]) == (2, "not_found")
 
 
+def test_what_happened_to_the_keys_of_others_is_not_told(shell: Shell) -> None:
+    """Neither among all of it nor by the id of such a key."""
+    shell.add("groq", "Mine", "", "--no-check")
+    shell.sql(
+        "INSERT INTO event (at, actor, owner, action, key_id, key_name, provider, host, result, "
+        "detail, request_id) VALUES ('2026-11-19 14:05:00.000000', 'ada', 'ada', 'add', 'hers', "
+        "'Hers', 'groq', 'h', 'done', '', '')"
+    )
+    assert [entry["key_name"] for entry in shell("activity", "--json").json] == ["Mine"]
+    assert shell("activity", "--key", "hers").status == 2
+
+
 def test_no_more_than_was_asked_for(shell: Shell) -> None:
     """The latest, and a word that there is more."""
     for number in range(3):

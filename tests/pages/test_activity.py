@@ -271,6 +271,7 @@ def test_pages_of_fifty_are_turned(store: Parts, visit: Callable[[], AppTest]) -
     assert "101 to 120" in words(at)
     at.button("activity.newer").click().run()
     assert column(at, "key")[0] == "Key 069"
+    at.button("activity.older").click().run()
     at.selectbox("activity.action").select("Chat").run()
     assert column(at, "key")[0] == "Key 059"
 
