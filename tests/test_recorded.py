@@ -206,6 +206,16 @@ DONE: list[tuple[str, str, Callable[[KeyService], object], dict[str, str | None]
 ]
 
 
+STEPS = {
+    "add": [],
+    "insert": [],
+    "trying": [],
+    "swap": ["add", "try"],
+    "undo_swap": ["add", "try", "replace"],
+}
+"""What leads to a verb besides the key's being added."""
+
+
 def test_t49_no_verb_is_forgotten() -> None:
     """Every verb either leaves a record that is looked at here, or is known to need none."""
     verbs = {name for name in dir(KeyService) if not name.startswith("_")} | {"allow_reveal"}
@@ -224,9 +234,12 @@ def test_t49_a_verb_is_on_record(
     do: Callable[[KeyService], object],
     expected: dict[str, str | None],
 ) -> None:
-    """Who, what, which key, where to, how it ended, when in UTC, which request, which secret."""
+    """Who, what, which key, where to, how it ended, when in UTC, which request, which secret; once,
+    after the steps that led there."""
     do(keys)
-    entry = story(parts)[-1]
+    *before, entry = story(parts)
+    assert [step.action for step in before] == STEPS.get(verb, ["add"])
+    assert entry.request_id not in {step.request_id for step in before}
     secret = expected.get("fingerprint") or GROQ
     usual = {
         "actor": LOCAL_OWNER,
@@ -245,25 +258,6 @@ def test_t49_a_verb_is_on_record(
     assert entry.at.tzinfo is UTC
     assert re.fullmatch(r"[0-9a-f]{12}", entry.request_id)
     assert (entry.key_id is None) == (verb == "trying")
-
-
-@pytest.mark.parametrize(("verb", "what", "do", "expected"), DONE, ids=[w for _, w, *_ in DONE])
-def test_t49_each_step_is_one_entry_with_a_request_of_its_own(
-    parts: Parts,
-    keys: KeyService,
-    verb: str,
-    what: str,
-    do: Callable[[KeyService], object],
-    expected: dict[str, str | None],
-) -> None:
-    """Nothing is told twice: the steps before a verb and the verb itself, each once."""
-    do(keys)
-    entries = story(parts)
-    before = {"swap": ["add", "try"], "undo_swap": ["add", "try", "replace"]}
-    alone = verb in {"add", "insert", "trying"}
-    steps = before.get(verb, [] if alone else ["add"])
-    assert [entry.action for entry in entries] == [*steps, expected.get("action", verb)]
-    assert len({entry.request_id for entry in entries}) == len(entries)
 
 
 def test_looking_and_choosing_leave_no_record(parts: Parts, keys: KeyService) -> None:

@@ -99,7 +99,7 @@ def _nothing_yet() -> None:
         st.markdown("#### Nothing happened yet", width="content")
         st.markdown(
             ":gray[Each time a key is added, changed or used, it is written down here]",
-            width="content",
+            text_alignment="center",
         )
         st.page_link(places.API_KEYS.file, label="Manage API Keys", icon=":material/settings:")
         st.space("small")
