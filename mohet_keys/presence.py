@@ -38,14 +38,15 @@ class Presence:
         """Give signs of life until cancelled, then say that the process ends.
 
         What the store cannot take now is tried again with the next one. The store is asked on
-        another thread, for a database may let one wait.
+        another thread, for a database may let one wait; only the end is waited for, so that
+        whoever is cancelled twice has left all the same.
         """
         try:
             while True:
                 await asyncio.to_thread(self.announce)
                 await asyncio.sleep(every)
         finally:
-            await asyncio.to_thread(self.leave)
+            self.leave()
 
     def announce(self) -> None:
         """Give one sign of life, and forget the replaced secrets whose time is over.

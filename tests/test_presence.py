@@ -126,6 +126,15 @@ def test_after_leaving_no_beat_comes(parts: Parts) -> None:
     assert running(parts) == []
 
 
+def test_an_app_that_is_cancelled_twice_has_left(parts: Parts, loop: Background) -> None:
+    """Once by whoever started it, once by the loop that closes; after that nothing is asked."""
+    beat = loop.submit(Presence(parts.repository, parts.safe).beat(0.01))
+    until(lambda: running(parts))
+    beat.cancel()
+    loop.close()
+    assert running(parts) == []
+
+
 def test_leaving_a_store_that_fails_raises_nothing(
     parts: Parts, loop: Background, monkeypatch: pytest.MonkeyPatch
 ) -> None:
