@@ -33,11 +33,21 @@ class Batch(Generic[A, B]):
         return await outcome
 
     async def _turn(self) -> None:
-        while wanted := [pair for pair in self._waiting if not pair[1].cancelled()]:
-            batch, self._waiting = wanted[: self._most], wanted[self._most or len(wanted) :]
+        try:
+            await self._work_off()
+        finally:
+            for _, outcome in self._waiting:  # whatever ended the turn: nobody waits for ever
+                outcome.cancel()
+            self._waiting.clear()
+
+    async def _work_off(self) -> None:
+        while wanted := [pair for pair in self._waiting if not pair[1].done()]:
+            batch, self._waiting = wanted[: self._most], wanted
             try:
                 kept = await asyncio.to_thread(self._work, [item for item, _ in batch])
-            except Exception as error:  # noqa: BLE001  # it belongs to those who wait
+            except asyncio.CancelledError:
+                raise
+            except BaseException as error:  # noqa: BLE001  # it belongs to those who wait
                 for _, outcome in batch:
                     if not outcome.cancelled():
                         outcome.set_exception(error)
@@ -45,4 +55,4 @@ class Batch(Generic[A, B]):
                 for (_, outcome), result in zip(batch, kept, strict=True):
                     if not outcome.cancelled():
                         outcome.set_result(result)
-        self._waiting.clear()
+            self._waiting = [pair for pair in self._waiting if not pair[1].done()]

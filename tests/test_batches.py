@@ -76,3 +76,83 @@ def test_who_gives_up_takes_nobody_along() -> None:
         return await asyncio.wait_for(second, 5)
 
     assert asyncio.run(run()) == 2
+
+
+def test_no_more_are_done_at_once_than_is_allowed() -> None:
+    """What waits is worked off in groups, in the order it came."""
+    groups: list[list[int]] = []
+    going = threading.Event()
+
+    def work(items: list[int]) -> list[int]:
+        groups.append(items)
+        going.wait(5)
+        return items
+
+    async def run() -> None:
+        batch = Batch(work, most=2)
+        waiting = [asyncio.create_task(batch.keep(number)) for number in range(5)]
+        await asyncio.sleep(0.01)
+        going.set()
+        assert await asyncio.gather(*waiting) == [0, 1, 2, 3, 4]
+
+    asyncio.run(run())
+    assert groups == [[0, 1], [2, 3], [4]]
+
+
+def test_what_nobody_waits_for_any_more_is_left_out() -> None:
+    """Who gives up before it was begun has nothing done in his name."""
+    seen: list[int] = []
+    going = threading.Event()
+
+    def work(items: list[int]) -> list[int]:
+        seen.extend(items)
+        going.wait(5)
+        return items
+
+    async def run() -> None:
+        batch = Batch(work)
+        first, second = (asyncio.create_task(batch.keep(number)) for number in (1, 2))
+        while not seen:  # noqa: ASYNC110  # it is filled by a thread
+            await asyncio.sleep(0.001)
+        third = asyncio.create_task(batch.keep(3))
+        await asyncio.sleep(0)
+        third.cancel()
+        going.set()
+        await asyncio.gather(first, second)
+
+    asyncio.run(run())
+    assert 3 not in seen
+
+
+class EndError(BaseException):
+    """The end of the thread, as `sys.exit` in it would be."""
+
+
+def test_nobody_waits_for_ever() -> None:
+    """Whatever ends the work, all it was for hear of it."""
+
+    def work(_items: list[int]) -> list[int]:
+        raise EndError
+
+    async def run() -> list[BaseException | int]:
+        batch = Batch(work)
+        waiting = [asyncio.create_task(batch.keep(number)) for number in range(3)]
+        return await asyncio.wait_for(asyncio.gather(*waiting, return_exceptions=True), 5)
+
+    assert {type(outcome) for outcome in asyncio.run(run())} == {EndError}
+
+
+def test_the_end_of_the_loop_lets_go_of_who_waits() -> None:
+    """A loop that is closed while work is under way does not hang."""
+    going = threading.Event()
+
+    async def run() -> None:
+        batch = Batch(lambda items: [going.wait(5) for _ in items])
+        kept = asyncio.create_task(batch.keep(1))
+        await asyncio.sleep(0.01)
+        batch._worker.cancel()
+        going.set()
+        with pytest.raises(asyncio.CancelledError):
+            await asyncio.wait_for(kept, 5)
+
+    asyncio.run(run())

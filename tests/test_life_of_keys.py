@@ -9,6 +9,7 @@ its secret, and any other is locked.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import secrets
 import shutil
 import sqlite3
@@ -37,7 +38,7 @@ from pydantic import SecretStr
 from sqlalchemy import event
 
 from mohet_keys import envelope, wiring
-from mohet_keys.errors import InputError, LockedError, NotFoundError
+from mohet_keys.errors import InputError, LockedError, MohetError, NotFoundError, RefusedError
 from mohet_keys.model import LOCAL_OWNER, Ended, KeyChanges, KeyEntry, Message, NewKey, Verdict
 from mohet_keys.sealed import Label
 from mohet_keys.settings import Settings
@@ -64,6 +65,8 @@ class Known:
     door: int
     row: tuple[object, ...] = ()
     """What its row said when it was last saved properly."""
+    former: str = ""
+    """The secret that can be brought back."""
 
 
 @pytest.fixture(scope="module")
@@ -195,6 +198,41 @@ class Life(RuleBasedStateMachine):
             self.parts.keys.remove(key, owner=ME)
             del self.known[key]
 
+    @rule(key=keys)
+    def replace(self, key: str) -> None:
+        """Test a new secret beside the old one; it is good, so it takes its place."""
+        entry, known = self._entry(key), self.known.get(key)
+        if entry is None or known is None:
+            return
+        secret, genuine = self._secret(), self._is_genuine(key)
+        try:
+            trial = self.parts.keys.trial(key, secret, owner=ME, version=entry.version)
+        except LockedError:
+            assert not genuine
+            return
+        assert genuine
+        done = asyncio.run(self.parts.replacer.replace(trial, owner=ME))
+        assert done.entry
+        self._settle(key, secret, known.door)
+        assert self._sent(key)
+        self.known[key].former = known.secret
+
+    @rule(key=keys)
+    def undo(self, key: str) -> None:
+        """Bring back the secret from before, where there is one and its address is as it was."""
+        entry, known = self._entry(key), self.known.get(key)
+        if entry is None or known is None:
+            return
+        at = [SEALED.index(column) for column in ("provider", "endpoint", "allow_http")]
+        rows = self._rows()[key], known.row
+        unmoved = len({tuple(row[place] for place in at) for row in rows}) == 1
+        try:
+            self.parts.keys.undo_swap(key, owner=ME, version=entry.version)
+        except (LockedError, RefusedError):
+            assert self.is_locked or not known.former or not unmoved
+            return
+        self._settle(key, known.former, known.door)
+
     # --- what happens to the machine ------------------------------------------------------------
 
     @rule()
@@ -223,6 +261,36 @@ class Life(RuleBasedStateMachine):
         (self.folder / "config" / "master.aside").rename(self.folder / "config" / "master.key")
         self.is_locked = False
         self._start()
+
+    @rule(reseal=st.booleans())
+    def rotate(self, reseal: bool) -> None:
+        """Another master key, perhaps another data key as well, and everything opens as before."""
+        if self.is_locked:
+            with pytest.raises(MohetError):
+                self.parts.rotation.rotate(new_data_key=reseal)
+            return
+        genuine = [key for key in self.known if self._is_genuine(key)]
+        self.parts.rotation.rotate(new_data_key=reseal)
+        for key in genuine:
+            self.known[key].row = self._rows()[key]
+
+    @rule()
+    def retire(self) -> None:
+        """The old master key is needed no more."""
+        if not self.is_locked:
+            self.restart()
+            with contextlib.suppress(RefusedError):  # a rotation was cut short by a crash
+                self.parts.rotation.retire()
+
+    @rule(number=st.integers(1, 40), reseal=st.booleans())
+    def crash_while_rotating(self, number: int, reseal: bool) -> None:
+        """Whatever was done of it, everything opens, and it can be run again."""
+        if self.is_locked:
+            return
+        genuine = [key for key in self.known if self._is_genuine(key)]
+        self._crashes(number, lambda: self.parts.rotation.rotate(new_data_key=reseal))
+        for key in genuine:
+            self.known[key].row = self._rows()[key]
 
     @rule(target=keys, number=st.integers(1, 12), door=DOORS)
     def crash_while_adding(self, number: int, door: int) -> Any:
@@ -418,6 +486,8 @@ class Life(RuleBasedStateMachine):
             else:
                 crashed = False
         self.parts.repository._database.engine.dispose()
+        with closing(sqlite3.connect(self._file())) as raw, raw:
+            raw.execute("DELETE FROM lease")  # of a process that is gone; this one is not
         self._start()
         return crashed
 
