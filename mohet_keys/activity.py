@@ -44,11 +44,11 @@ ACTIONS: dict[str, str] = {
 ENDS: dict[str, str] = {
     "done": "Done",
     "finished": "Finished",
-    "length": "Longest length",
+    "length": "Length limit",
     "cut": "Broken off",
     "stopped": "Stopped",
     "deleted": "Key deleted",
-    "refused": "Rejected",
+    "refused": "Refused",
     "failed": "Failed",
     "": "No end recorded",
 }
