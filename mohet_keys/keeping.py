@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from mohet_keys import endpoints, pasted
 from mohet_keys.errors import ConflictError, InputError, LockedError, RefusedError
 from mohet_keys.journal import about, host_of
 from mohet_keys.keyring import OutdatedSealError
-from mohet_keys.model import Action, KeyChanges, KeyEntry, NewKey, OpenedKey
+from mohet_keys.model import UNDO_FOR, Action, KeyChanges, KeyEntry, NewKey, OpenedKey
 from mohet_keys.opening import Opening
 from mohet_keys.providers import BY_SLUG, sign_of
 from mohet_keys.repository import NewRow, RowChanges, SealedRow
@@ -27,8 +27,6 @@ from mohet_keys.sealed import Label
 from mohet_keys.standing import held_diagnosis, vendor_label
 from mohet_keys.typed import Typed, provider_row, read_changes, read_new, require_no_secret
 
-UNDO_FOR = timedelta(minutes=15)
-"""How long the secret that a key had before can be brought back after it was replaced."""
 _IMMOVABLE = "This key cannot be moved. Add it at its own provider instead."
 _NOTHING_TO_REPLACE = "This key has no secret that could be replaced. Edit the key to give it one."
 _PAST = "The former secret is deleted for good by now, so it cannot be brought back."

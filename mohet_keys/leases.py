@@ -53,7 +53,9 @@ class Leases:
         """Take or renew a lease until `now` and `lasts`. None when it is ours, else who has it."""
         with self._database.writing() as connection:
             row = connection.execute(select(LEASE).where(LEASE.c.name == name)).first()
-            if row and row.holder != holder and row.until > now and not is_gone(row.holder):
+            # One that ends much later than it may last was taken before the clock was put back.
+            lasting = row is not None and now < row.until <= now + 2 * lasts
+            if row and row.holder != holder and lasting and not is_gone(row.holder):
                 return Held(row.holder, row.until)
             values = {"holder": holder, "until": now + lasts}
             if row:

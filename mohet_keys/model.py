@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Literal
 
@@ -12,6 +12,8 @@ from pydantic import BaseModel, ConfigDict, SecretStr
 
 LOCAL_OWNER = "local"
 """Who owns a key when nobody signs in."""
+UNDO_FOR = timedelta(minutes=15)
+"""How long the secret that a key had before can be brought back after it was replaced."""
 
 
 class Verdict(StrEnum):

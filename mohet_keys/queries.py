@@ -7,10 +7,10 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any, Literal
 
-from sqlalchemy import FromClause, Select, and_, false, func, or_, select
+from sqlalchemy import ColumnElement, FromClause, Select, and_, false, func, not_, or_, select
 
 from mohet_keys import pasted
-from mohet_keys.model import Verdict
+from mohet_keys.model import UNDO_FOR, Verdict
 from mohet_keys.rows import CHECK_PREFIX, is_storable, storable
 from mohet_keys.tables import CHECK, DATA_KEY, FORMER, KEY, MODEL_CHOICE, SELECTION, WRAP
 
@@ -72,11 +72,17 @@ def sealed_of(owner: str, key_id: str) -> Select[Any]:
     return mine(owner, key_id).add_columns(KEY.c.sealed)
 
 
+def is_past(now: datetime) -> ColumnElement[bool]:
+    """Whether a former secret cannot be brought back any more. One that could be for longer than
+    that ever lasts was put by before the clock was put back, so nobody knows for how long."""
+    return or_(FORMER.c.undo_until <= now, FORMER.c.undo_until > now + UNDO_FOR)
+
+
 def former_of(owner: str, key_id: str, now: datetime) -> Select[Any]:
     """The secret that a key had before, sealed as it was, while it can be brought back."""
     asked = select(FORMER.c.revision, FORMER.c.sealed).join(KEY, KEY.c.id == FORMER.c.key_id)
     mine_ = (KEY.c.owner == owner, KEY.c.id == key_id if is_storable(key_id) else false())
-    return asked.where(*mine_, FORMER.c.undo_until > now)
+    return asked.where(*mine_, not_(is_past(now)))
 
 
 @lru_cache(maxsize=KEPT)

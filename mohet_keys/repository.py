@@ -27,6 +27,7 @@ from mohet_keys.queries import (
     counted,
     filtered,
     former_of,
+    is_past,
     listed,
     mine,
     named,
@@ -240,7 +241,7 @@ class Repository:
 
     def forget_former(self, now: datetime) -> int:
         """Delete for good the replaced secrets that cannot come back any more. Returns how many."""
-        past = FORMER.c.undo_until <= now
+        past = is_past(now)
         with self._database.reading() as connection:
             if connection.execute(select(FORMER.c.key_id).where(past).limit(1)).first() is None:
                 return 0

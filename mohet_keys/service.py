@@ -13,8 +13,8 @@ from dataclasses import replace
 from mohet_keys import pasted
 from mohet_keys.errors import InputError, LockedError, RefusedError
 from mohet_keys.journal import host_of
-from mohet_keys.keeping import UNDO_FOR, Keeping
-from mohet_keys.model import CheckResult, KeyEntry, NewKey, OpenedKey, Selection
+from mohet_keys.keeping import Keeping
+from mohet_keys.model import UNDO_FOR, CheckResult, KeyEntry, NewKey, OpenedKey, Selection
 from mohet_keys.model_choice import is_model_id
 from mohet_keys.opening import SHOWN_FOR
 from mohet_keys.repository import Sort

@@ -75,6 +75,12 @@ def test_a_lease_ends_by_itself(store: Repository) -> None:
     assert store.leases.take("x", ELSEWHERE, later, MINUTE) == Held(OTHER, later + MINUTE)
 
 
+def test_t59_a_lease_from_before_the_clock_was_put_back_is_over(store: Repository) -> None:
+    """It would end long after a lease may last, so it holds nobody up."""
+    store.leases.take("watch", ELSEWHERE, NOW, MINUTE)
+    assert store.leases.take("watch", OTHER, NOW - timedelta(days=365), MINUTE) is None
+
+
 def test_a_lease_of_a_process_that_is_gone_is_taken_over(store: Repository) -> None:
     """It was killed, so it cannot give it back."""
     store.leases.take("x", ended(), NOW, MINUTE)

@@ -393,6 +393,15 @@ def test_the_former_secret_comes_back(bench: Bench) -> None:
         bench.undo(back)
 
 
+def test_t59_a_clock_that_is_put_back_makes_no_way_back_for_years(bench: Bench) -> None:
+    """What could come back for longer than a quarter of an hour cannot come back at all."""
+    entry = bench.swapped()
+    bench.now -= timedelta(days=365)
+    with pytest.raises(RefusedError, match="deleted for good"):
+        bench.undo(entry)
+    assert bench.sql("SELECT * FROM former_secret") == []
+
+
 def test_only_the_last_secret_comes_back_and_only_as_it_was_seen(bench: Bench) -> None:
     """Who saw an earlier state is told of the change; the first of three is gone for good."""
     first = bench.swapped()

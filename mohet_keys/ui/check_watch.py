@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from concurrent.futures import Future
 
 import streamlit as st
@@ -10,6 +11,8 @@ from mohet_keys.errors import MohetError
 from mohet_keys.model import CheckResult
 from mohet_keys.ui.state import Said, ui
 from mohet_keys.ui.text import escape
+
+_log = logging.getLogger(__name__)
 
 EVERY = 0.25
 """Seconds between two looks. A look costs nothing but the fragment itself."""
@@ -36,6 +39,8 @@ def _tell_failure(future: Future[CheckResult]) -> None:
     if future.cancelled():
         return
     error = future.exception()
-    if error is not None:
-        words = str(error) if isinstance(error, MohetError) else "The check broke off. Try again."
-        ui().said.append(Said("error", escape(words)))
+    if isinstance(error, MohetError):
+        ui().said.append(Said("error", escape(str(error))))
+    elif error is not None:
+        _log.error("A check broke off with %s.", type(error).__name__)
+        ui().said.append(Said("error", "The check broke off. Try again."))

@@ -31,8 +31,6 @@ LAYERS = {
     "drawing": "mohet_keys.ui.key_card.standing",
 }
 """Where something breaks that nobody foresaw."""
-SAID = {"reading the answer", "sorting the models"}
-"""Where the visitor is told that the check broke off, whatever the log says."""
 
 
 @pytest.fixture
@@ -115,8 +113,7 @@ def test_t35_a_fault_tells_nobody_what_it_was_about(
     found = {**noticed(), "page": drawn(at), "state": repr(at.session_state["mohet"]).encode()}
     assert len(found["page"]) > 500
     assert scan(secret, found) == []
-    told = b"RuntimeError" in found["log"] + found["printed"]
-    assert told or layer in SAID
+    assert b"RuntimeError" in found["log"] + found["printed"]
     assert b"RuntimeError" not in found["page"]
     assert b"Traceback" not in found["page"]
 
