@@ -159,8 +159,10 @@ class Life(RuleBasedStateMachine):
         entry, known = self._entry(key), self.known.get(key)
         if entry is None or known is None or self.is_locked:
             return
+        before = self._rows()[key]
         self._edit(entry, endpoint=self._endpoint(known.door), secret=known.secret)
-        self._settle(key, known.secret, known.door)
+        if self._rows()[key] != before:  # else nothing was changed, the way back included
+            self._settle(key, known.secret, known.door)
 
     @rule(key=keys)
     def select(self, key: str) -> None:
