@@ -13,7 +13,7 @@ from pathlib import Path
 from benchmarks.row import Row, table
 
 ROOT = Path(__file__).parents[1]
-NAMES = ("page", "served", "check_many", "chat")
+NAMES = ("page", "served", "check_many", "chat", "sealing")
 """Modules here with `rows(folder)`, in the order of the table."""
 
 
