@@ -361,17 +361,20 @@ def test_the_column_beside_a_secret_cannot_cost_it(
         assert secret_of(parts, entry)
 
 
-def test_a_data_key_says_in_its_column_what_its_envelopes_say(old: Path) -> None:
-    """A column that lies is put right by the way."""
+def test_a_column_that_lies_is_put_right(old: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also when the envelope beside it is new already; status goes by the envelopes."""
     with started(old, "old") as parts:
         add(parts, "K")
-        resealed = parts.rotation.rotate(new_data_key=True).resealed
+        with monkeypatch.context() as patch:
+            patch.setattr(Keyring, "finish", failing)
+            with pytest.raises(StoreError):
+                parts.rotation.rotate(new_data_key=True)
         sql(old, "UPDATE api_key SET data_key_id = 'lie'")
         assert sum(key.secrets for key in parts.rotation.status().data_keys) == 1
-        again = parts.rotation.rotate(new_data_key=True).resealed
+        resealed = parts.rotation.rotate(new_data_key=True).resealed
     assert resealed
-    assert again
-    assert sql(old, "SELECT data_key_id FROM api_key") == [(again.data_key,)]
+    assert resealed.went_on
+    assert sql(old, "SELECT data_key_id FROM api_key") == [(resealed.data_key,)]
 
 
 def test_a_new_data_key_is_not_made_behind_a_master_keys_back(old: Path) -> None:
@@ -384,6 +387,10 @@ def test_a_new_data_key_is_not_made_behind_a_master_keys_back(old: Path) -> None
         assert OLD_ID in told
         assert "retire" in told
         assert content(old) == before
+    with started(old, "old", master_key=THIRD, master_key_previous=OLD) as parts:
+        assert NEW_ID in refused(lambda: parts.rotation.rotate(new_data_key=True))
+        assert content(old) == before
+    with started(old, "new") as parts:
         parts.rotation.retire()
         assert parts.rotation.rotate(new_data_key=True).resealed
 

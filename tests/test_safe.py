@@ -13,7 +13,7 @@ from pydantic import SecretStr
 
 from mohet_keys import backup, envelope, resealing, restore, vault
 from mohet_keys.errors import InputError, LockedError, MasterKeyError, SealError
-from mohet_keys.keyring import OutdatedSealError
+from mohet_keys.keyring import Keyring, OutdatedSealError
 from mohet_keys.model import LOCAL_OWNER, KeyChanges, KeyEntry, NewKey
 from mohet_keys.safe import NO_DATA_KEYS, NO_MASTER, Safe
 from mohet_keys.sealed import Label, MasterKey, Masters
@@ -215,6 +215,32 @@ def test_threads_share_a_safe_while_the_data_keys_change(app: Parts, operator: P
     for thread in threads:
         thread.join()
     assert wrong == []
+
+
+def test_what_a_thread_read_later_is_not_undone(
+    app: Parts, operator: Parts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that read the data keys before they were replaced comes to its end after another one."""
+    add(app, "K")
+    read, refreshed = threading.Event(), threading.Event()
+    real = Keyring.read
+
+    def slow(self: Keyring) -> Any:
+        found = real(self)
+        if threading.current_thread() is first:
+            read.set()
+            refreshed.wait(0.3)  # in vain, for the other one has to wait
+        return found
+
+    first = threading.Thread(target=app.safe.refresh)
+    monkeypatch.setattr(Keyring, "read", slow)
+    first.start()
+    read.wait()
+    new = reseal(operator)
+    app.safe.refresh()
+    refreshed.set()
+    first.join()
+    assert app.safe.sealing(LABEL, "x", lambda _, data_key_id: data_key_id) == new
 
 
 # --- keys come and go -------------------------------------------------------------------------
