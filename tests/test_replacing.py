@@ -355,6 +355,15 @@ def test_t56_a_key_changed_during_the_test_keeps_that_change(bench: Bench) -> No
     assert ("try", "valid") in {(each.action, each.result) for each in bench.done()}
 
 
+def test_t56_a_key_that_is_not_as_it_was_seen_gets_no_test(bench: Bench) -> None:
+    """It was changed before: that is said, and nothing is sent."""
+    entry = bench.save()
+    bench.edit(entry, name="Theirs")
+    with pytest.raises(ConflictError):
+        bench.replace(entry)
+    assert bench.arrived() == set()
+
+
 def test_a_key_deleted_during_the_test_stays_deleted(bench: Bench) -> None:
     """Neither of the two secrets is kept."""
     entry = bench.save()

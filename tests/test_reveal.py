@@ -151,6 +151,14 @@ def test_nothing_is_shown_that_was_not_asked_for(bench: Bench) -> None:
     assert bench.recorded() == ["done"]
 
 
+def test_a_record_of_one_short_secret_shows_no_other(bench: Bench) -> None:
+    """Too short to have marks that would tell them apart."""
+    asked, other = bench.save("abc123", "lmstudio"), bench.save("def456", "lmstudio", "Other")
+    bench.reveal(asked)
+    with pytest.raises(RefusedError):
+        bench.seen(other)
+
+
 def test_a_secret_that_was_replaced_meanwhile_is_not_shown(bench: Bench) -> None:
     """The record names another one."""
     entry = bench.save(canary("gsk_"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from concurrent.futures import Future
 
 from mohet_keys.errors import ConflictError, InputError, MohetError, NotFoundError
@@ -12,6 +13,8 @@ from mohet_keys.ui import actions, clock, resources
 from mohet_keys.ui.actions import field
 from mohet_keys.ui.state import Replacing, Said, act, take, ui
 from mohet_keys.ui.text import escape, literal, moment
+
+_log = logging.getLogger(__name__)
 
 
 def form_of(entry_id: str) -> str:
@@ -64,6 +67,7 @@ def settle(entry_id: str, test: Future[Replaced]) -> None:
     if isinstance(error, MohetError):
         _refuse(entry_id, error)
     elif error is not None:
+        _log.error("A test of a new secret broke off with %s.", type(error).__name__)
         said = "The test broke off."
         form.failed = Diagnosis(Verdict.UNCHECKED, "not carried out", said, "Try again.")
     else:

@@ -17,12 +17,7 @@ from mohet_keys.ui.text import ago, code, escape, literal
 def show(entry: KeyEntry, state: Replacing) -> None:
     """Draw the form, or how its test goes."""
     form, busy = replace_actions.form_of(entry.id), state.test is not None
-    st.markdown(f"#### Replace secret of {literal(entry.name)}")
-    present = f"The present one, {code(entry.hint)}," if entry.hint else "The present one"
-    st.caption(
-        f"The new secret is tested at {code(entry.endpoint)}. {present} stays in use until the "
-        "new one proves good."
-    )
+    _heading(entry, form)
     with st.form(form, border=False):
         st.text_input(
             "API Key",
@@ -34,29 +29,39 @@ def show(entry: KeyEntry, state: Replacing) -> None:
         )
         if state.problem:
             st.markdown(f":red[:material/error: {escape(state.problem)}]")
-        _buttons(entry, form, busy=busy)
+        with st.container(horizontal=True, horizontal_alignment="right"):
+            st.form_submit_button(
+                "Testing…" if busy else "Test and replace",
+                type="primary",
+                icon="spinner" if busy else ":material/autorenew:",
+                key=field(form, "start"),
+                on_click=replace_actions.start,
+                args=(entry.id,),
+                disabled=busy,
+            )
     if state.failed is not None:
         _failure(state.failed)
 
 
-def _buttons(entry: KeyEntry, form: str, *, busy: bool) -> None:
-    # The testing button comes first, so that the Enter key tests and does not cancel.
-    with st.container(horizontal=True, horizontal_alignment="right"):
-        st.form_submit_button(
-            "Testing…" if busy else "Test and replace",
-            type="primary",
-            icon="spinner" if busy else ":material/autorenew:",
-            key=field(form, "start"),
-            on_click=replace_actions.start,
-            args=(entry.id,),
-            disabled=busy,
-        )
-        st.form_submit_button(
+def _heading(entry: KeyEntry, form: str) -> None:
+    with st.container(horizontal=True, horizontal_alignment="distribute", wrap=False):
+        st.markdown("#### Replace secret")
+        # Outside of the form: the browser sends a form by the button that was drawn first, and
+        # takes one that changed, as the one that tests does, for drawn last.
+        st.button(
             "Cancel",
+            icon=":material/close:",
+            type="tertiary",
             key=field(form, "cancel"),
             on_click=replace_actions.cancel,
             args=(entry.id,),
         )
+    present = f"the present one ({code(entry.hint)})" if entry.hint else "the present one"
+    st.markdown(
+        f"{literal(entry.name)}  \n:small[:material/public: {code(entry.endpoint)}]  \n"
+        f":small[:gray[A new secret is tested there first. Until it proves good, {present} "
+        "stays in use.]]"
+    )
 
 
 def _failure(said: Diagnosis) -> None:
@@ -71,8 +76,8 @@ def _failure(said: Diagnosis) -> None:
 
 def show_undo(entry: KeyEntry, until: datetime, here: clock.Here) -> None:
     """Say on a card that its secret was replaced, and offer the way back while there is one."""
-    if until <= here.now:
-        return
+    if not here.now < until <= here.now + UNDO_FOR:
+        return  # its time is over, or the clock was put back: the service would refuse
     replaced = ago(until - UNDO_FOR, here.now)
     ends = until.astimezone(here.zone)
     with st.container(

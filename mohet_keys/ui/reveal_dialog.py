@@ -23,13 +23,10 @@ EVERY = 1.0
 
 
 def show() -> None:
-    """Open the dialog when a secret was asked for, and keep it open while it may be seen."""
+    """Open the dialog when a secret was asked for. It closes itself when the time is over."""
     state = ui()
     asked = state.revealing
     if asked is None or state.deleting is not None:
-        return
-    if asked.until is not None and not _left(asked.until):
-        state.revealing = None
         return
     try:
         entry = resources.keys().entry(asked.key_id, owner=resources.owner())

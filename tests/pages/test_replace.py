@@ -176,6 +176,11 @@ def test_the_offer_ends_with_its_time(
     turn(until - timedelta(minutes=12))
     at.run()
     assert "Secret replaced 3 minutes ago." in words(at)
+    for past in (until - timedelta(minutes=30), until):
+        turn(past)
+        assert "Secret replaced" not in words(at.run())
+    turn(until - timedelta(seconds=1))
+    at.run()
     turn(until)
     at.button(key=f"card.undo:{entry.id}").click().run()
     assert "deleted for good" in words(at)
@@ -248,6 +253,31 @@ def test_a_test_goes_on_while_another_form_is_open(
     assert at.button(key=f"{form}.start").disabled
     settle(at)
     assert secret_of(store, entry) == NEW
+
+
+def test_t35_a_test_that_breaks_is_said_and_logged_by_its_kind(
+    open_page: OpenPage,
+    store: Parts,
+    simulator: Simulator,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """The form says that nothing was replaced; what the error was about is said nowhere."""
+    entry = save_at(store, simulator, OLD)
+    at = open_page("groq")
+    form = open_form(at, entry)
+
+    def breaks(*_given: object) -> None:
+        raise RuntimeError(NEW)
+
+    monkeypatch.setattr("mohet_keys.validation.recommend.recommended", breaks)
+    monkeypatch.setattr("mohet_keys.validation.recommend.chat_models", breaks)
+    begin(at, form, NEW)
+    settle(at)
+    assert "The test broke off" in words(at)
+    assert "Nothing was replaced" in words(at)
+    assert "broke off with RuntimeError" in caplog.text
+    assert scan(NEW, {"log": caplog.text.encode(), "page": held(at)}) == []
 
 
 def test_by_keyboard_it_is_reached_below_the_edit_form(

@@ -42,11 +42,13 @@ def ask(at: AppTest, entry: KeyEntry) -> None:
     choose(at, entry, "Reveal")
 
 
-def turn(monkeypatch: pytest.MonkeyPatch, store: Parts, seconds: float) -> None:
-    """Put service and page on another time."""
+def turn(monkeypatch: pytest.MonkeyPatch, store: Parts, seconds: float, who: str = "both") -> None:
+    """Put service and page, or one of them, on another time."""
     now: datetime = clock.now() + timedelta(seconds=seconds)
-    monkeypatch.setattr(store.keys, "_clock", lambda: now)
-    monkeypatch.setattr(clock, "now", lambda: now)
+    if who != "page":
+        monkeypatch.setattr(store.keys, "_clock", lambda: now)
+    if who != "service":
+        monkeypatch.setattr(clock, "now", lambda: now)
 
 
 def test_a_secret_is_shown_after_a_question(open_page: OpenPage, allowed: Parts) -> None:
@@ -96,16 +98,19 @@ def test_a_rerun_draws_it_again_and_records_it_once(
     assert reveals(allowed) == ["done"]
 
 
-def test_t59_a_clock_set_back_shows_no_longer(
-    open_page: OpenPage, allowed: Parts, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("who", ["page", "service"])
+@pytest.mark.parametrize("seconds", [20, -3600])
+def test_t59_either_clock_ends_it(
+    open_page: OpenPage, allowed: Parts, monkeypatch: pytest.MonkeyPatch, seconds: float, who: str
 ) -> None:
-    """The time that is left is never more than it was."""
+    """When the time is over and when a clock was set back: what is left is never more than was."""
     entry = save(allowed)
     at = open_page("groq")
     ask(at, entry)
     at.button(key="reveal.show").click().run()
-    turn(monkeypatch, allowed, -3600)
+    turn(monkeypatch, allowed, seconds, who)
     assert shown(at.run()) == []
+    assert at.session_state["mohet"].revealing is None
 
 
 def test_t39_the_session_holds_no_shown_secret(open_page: OpenPage, allowed: Parts) -> None:
@@ -133,6 +138,15 @@ def test_where_it_is_off_nothing_offers_it(open_page: OpenPage, store: Parts) ->
     assert "Reveal" not in at.menu_button(key=f"card.menu:{entry.id}").options
     open_edit(at, entry)
     assert [button.label for button in at.button if button.label == "Reveal"] == []
+
+
+def test_where_it_is_off_a_forged_choice_opens_nothing(open_page: OpenPage, store: Parts) -> None:
+    """An entry that the menu does not have is not taken from it."""
+    entry = save(store)
+    at = open_page("groq")
+    ask(at, entry)
+    assert "Show the secret" not in words(at)
+    assert at.session_state["mohet"].revealing is None
 
 
 def test_where_it_is_off_a_forged_wish_shows_nothing(open_page: OpenPage, store: Parts) -> None:
