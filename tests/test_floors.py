@@ -492,7 +492,9 @@ SABOTAGE = [
 
 
 @pytest.mark.parametrize(("rule", "module", "source", "said"), SABOTAGE)
-def test_t35_t38_t42_t59_sabotage_is_noticed(rule: str, module: str, source: str, said: str) -> None:
+def test_t35_t38_t42_t59_sabotage_is_noticed(
+    rule: str, module: str, source: str, said: str
+) -> None:
     """The twin: each rule finds what it forbids, and says so."""
     found = RULES[rule](module, source)
     assert found
