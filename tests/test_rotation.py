@@ -334,6 +334,17 @@ def test_what_does_not_open_is_named_and_left(old: Path) -> None:
     assert sorted(again.gone) == sorted([stolen or "", resealed.data_key])
 
 
+def test_a_secret_that_can_come_back_and_does_not_open_is_named(old: Path) -> None:
+    """Apart from the one its key has now, which is sealed anew."""
+    with started(old, "old") as parts:
+        replaced(parts, add(parts, "K"), canary("gsk_"))
+        sql(old, "UPDATE former_secret SET revision = 9")
+        resealed = parts.rotation.rotate(new_data_key=True).resealed
+    assert resealed
+    assert (resealed.done, list(resealed.left)) == (1, ["groq/K, the secret it had before"])
+    assert (resealed.known, resealed.gone) == (["groq/K"], [])
+
+
 @pytest.mark.parametrize("altered", [False, True])
 def test_the_column_beside_a_secret_cannot_cost_it(
     old: Path, monkeypatch: pytest.MonkeyPatch, altered: bool
@@ -508,27 +519,43 @@ def test_t52_never_two_at_once(held: Parts, old: Path, operation: str) -> None:
     assert held.rotation.status().next[0] == "wait"
 
 
+def lose_the_turn(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have another process take over before the turn is renewed."""
+    take, told = Leases.take, 0
+
+    def taken(self: Leases, *given: Any) -> object:
+        nonlocal told
+        told += 1
+        if told == 2:
+            sql(folder, "UPDATE lease SET holder = 'far-away:77:x'")
+        return take(self, *given)
+
+    monkeypatch.setattr(Leases, "take", taken)
+
+
 def test_t52_a_rotation_that_lost_its_turn_stops(
     old: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One that stood still for so long that another began does nothing more."""
     with started(old, "both") as parts:
         add(parts, "K")
-        before = content(old)
-        take = Leases.take
-        told = 0
-
-        def taken(self: Leases, *given: Any) -> object:
-            nonlocal told
-            told += 1
-            if told == 2:
-                sql(old, "UPDATE lease SET holder = 'far-away:77:x'")
-            return take(self, *given)
-
-        monkeypatch.setattr(Leases, "take", taken)
+        before = sql(old, "SELECT * FROM api_key")
+        lose_the_turn(old, monkeypatch)
         assert "far-away" in refused(lambda: parts.rotation.rotate(new_data_key=True))
-        assert sql(old, "SELECT holder FROM lease") == [("far-away:77:x",)]
-        assert sql(old, "SELECT sealed FROM api_key")[0][0].hex() in "".join(before).lower()
+    assert sql(old, "SELECT holder FROM lease") == [("far-away:77:x",)]
+    assert sql(old, "SELECT * FROM api_key") == before
+
+
+def test_t52_a_rotation_that_lost_its_turn_puts_no_key_in_place(
+    generated: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other one may be at the same files; the key waits for whoever goes on."""
+    before = (generated / "config" / "master.key").read_bytes()
+    with started(generated) as parts:
+        lose_the_turn(generated, monkeypatch)
+        assert "far-away" in refused(parts.rotation.rotate)
+    assert (generated / "config" / "master.key").read_bytes() == before
+    assert keys_in(generated) == ["master.key", "master.key.next"]
 
 
 def test_a_rotation_gives_its_turn_back(old: Path) -> None:
