@@ -95,6 +95,10 @@ class CheckResult:
     models: tuple[str, ...] = ()
     recommended_model: str | None = None
     proven: Proven | None = None
+    credit: float | None = None
+    """What is left to spend, in dollars, where the provider tells."""
+    expires_at: datetime | None = None
+    """When the provider ends this key, where it tells."""
     use: int = 0
     """The record of the use it comes of; 0 where none was made. Not kept with the check."""
 
@@ -215,6 +219,8 @@ class KeyEntry:
     allow_http: bool = False
     selected: bool = False
     check: CheckResult | None = None
+    secret_at: datetime | None = None
+    """When the secret that the key has now was put in."""
     undo_until: datetime | None = None
     """Until when the secret it had before can be brought back; None when there is none."""
     locked: str | None = None

@@ -12,9 +12,10 @@ from typing import Any
 
 from sqlalchemy import Connection, Insert, Select, delete, func, insert, literal, select, update
 
-from mohet_keys import journal, keyring
+from mohet_keys import history, journal, keyring
 from mohet_keys.database import ClashError, Database
 from mohet_keys.errors import ConflictError, InputError, MohetError, NotFoundError
+from mohet_keys.history import History
 from mohet_keys.journal import Journal
 from mohet_keys.keyring import Keyring
 from mohet_keys.leases import Leases
@@ -47,11 +48,26 @@ from mohet_keys.rows import (
     is_storable,
     with_proof,
 )
-from mohet_keys.tables import CHECK, DATA_KEY, FORMER, KEY, MODEL_CHOICE, SELECTION, Moment
+from mohet_keys.tables import (
+    CHECK,
+    DATA_KEY,
+    FORMER,
+    KEY,
+    MODEL_CHOICE,
+    SEEN,
+    SELECTION,
+    USE,
+    WATCH,
+    Moment,
+)
+from mohet_keys.uses import Uses
 
 __all__ = ["UNSET", "NewRow", "Repository", "RowChanges", "SealedRow", "Sort"]
 
 _OF_A_KEY = (
+    SEEN.c.key_id,
+    USE.c.key_id,
+    WATCH.c.key_id,
     CHECK.c.key_id,
     SELECTION.c.key_id,
     MODEL_CHOICE.c.key_id,
@@ -69,6 +85,8 @@ class Repository:
     def __init__(self, url: str) -> None:
         self._database = Database(url)
         self.journal = Journal(self._database)
+        self.history = History(self._database)
+        self.uses = Uses(self._database)
         self.keyring = Keyring(self._database)
         self.leases = Leases(self._database)
         try:
@@ -178,6 +196,7 @@ class Repository:
         given = row.given()
         stamped = {**given, "version": 1, "updated_at": row.created_at, "updated_by": by}
         stamped["rank"] = RANKS[Verdict.UNCHECKED]
+        stamped["secret_at"] = row.created_at
         try:
             with self._database.writing() as connection:
                 keyring.require_active(connection, row.data_key_id)
@@ -217,6 +236,8 @@ class Repository:
                 if "sealed" in given:
                     keyring.require_active(connection, given["data_key_id"])
                     connection.execute(delete(FORMER).where(FORMER.c.key_id == key_id))
+                    if not _has_secret_of(connection, key_id, given.get("fingerprint")):
+                        stamped["secret_at"] = at
                 if undo_until is not None:
                     connection.execute(_keep_former(key_id, undo_until))
                 connection.execute(update(KEY).where(*seen).values(stamped))
@@ -332,6 +353,12 @@ def _told(connection: Connection, doing: Doing | None) -> None:
         journal.write(connection, doing)
 
 
+def _has_secret_of(connection: Connection, key_id: str, fingerprint: str | None) -> bool:
+    """Whether a key has the very secret of this mark already. Without a mark nobody can tell."""
+    asked = select(KEY.c.fingerprint).where(KEY.c.id == key_id)
+    return fingerprint is not None and connection.execute(asked).scalar() == fingerprint
+
+
 def _keep_former(key_id: str, until: datetime) -> Insert:
     """Put by the secret that a key has now, as it is."""
     names = ("key_id", "revision", "sealed", "data_key_id", "undo_until")
@@ -347,6 +374,7 @@ def _checked(connection: Connection, result: CheckResult, owner: str) -> CheckRe
     if entry is None or entry.revision != result.revision:
         return result
     proved = with_proof(result, entry.check)
+    history.write(connection, result)
     _put(connection, (CHECK.c.key_id,), check_columns(proved))
     ranked = update(KEY).where(KEY.c.id == entry.id)
     connection.execute(ranked.values(rank=RANKS[proved.diagnosis.verdict]))

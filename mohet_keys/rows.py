@@ -95,7 +95,10 @@ _ENTRY_COLUMNS = tuple(
     item.name for item in fields(KeyEntry) if item.name not in {"selected", "check", "locked"}
 )
 _SAID = ("reason", "explanation", "remedy", "retry_after", "endpoint", "link")
-_MEASURED = ("key_id", "revision", "checked_at", "http_status", "latency_ms", "recommended_model")
+_MEASURED = (
+    *("key_id", "revision", "checked_at", "http_status", "latency_ms", "recommended_model"),
+    *("credit", "expires_at"),
+)
 
 
 def entry_of(row: Mapping[Any, Any]) -> KeyEntry:

@@ -93,6 +93,7 @@ class KeyRow(_Base, table=True):
     created_at: datetime = _moment(COSMETIC)
     updated_at: datetime = _moment(COSMETIC)
     updated_by: str = _text(COSMETIC)
+    secret_at: datetime | None = _moment(COSMETIC, nullable=True)
 
 
 def _key_id() -> Any:
@@ -122,6 +123,8 @@ class CheckRow(_Base, table=True):
     proven_verdict: str | None = Field(default=None, sa_column=Column(Text, info=COSMETIC))
     proven_reason: str | None = Field(default=None, sa_column=Column(Text, info=COSMETIC))
     proven_at: datetime | None = _moment(COSMETIC, nullable=True)
+    credit: float | None = Field(default=None, sa_column_kwargs={"info": COSMETIC})
+    expires_at: datetime | None = _moment(COSMETIC, nullable=True)
 
 
 class SelectionRow(_Base, table=True):
@@ -235,6 +238,53 @@ class FormerRow(_Base, table=True):
     undo_until: datetime = _moment(COSMETIC)
 
 
+class SeenRow(_Base, table=True):
+    """What every check came to, for some months: the last one in full is in `key_check`."""
+
+    __tablename__ = "check_history"
+    __table_args__ = (
+        Index("check_history_key", "key_id", "id"),
+        Index("check_history_at", "at"),
+        {"sqlite_autoincrement": True},
+    )
+
+    id: int | None = Field(default=None, sa_column=Column(Integer, primary_key=True, info=IDENTITY))
+    key_id: str = Field(
+        sa_column=Column(
+            Text, ForeignKey("api_key.id", ondelete="CASCADE"), nullable=False, info=IDENTITY
+        )
+    )
+    at: datetime = _moment(COSMETIC)
+    verdict: str = _text(COSMETIC)
+    reason: str = _text(COSMETIC)
+    latency_ms: int | None = Field(default=None, sa_column_kwargs={"info": COSMETIC})
+
+
+class UseRow(_Base, table=True):
+    """What was sent through a key on one day, which begins at midnight UTC."""
+
+    __tablename__ = "daily_use"
+    __table_args__ = (Index("daily_use_day", "day"),)
+
+    key_id: str = _key_id()
+    day: str = _text(IDENTITY, primary_key=True)
+    requests: int = Field(sa_column_kwargs={"info": COSMETIC})
+    errors: int = Field(sa_column_kwargs={"info": COSMETIC})
+    tokens_in: int = Field(sa_column_kwargs={"info": COSMETIC})
+    tokens_out: int = Field(sa_column_kwargs={"info": COSMETIC})
+    last_at: datetime = _moment(COSMETIC)
+
+
+class WatchRow(_Base, table=True):
+    """When a key is looked at next, and how often in a row that failed for now."""
+
+    __tablename__ = "watch"
+
+    key_id: str = _key_id()
+    next_at: datetime = _moment(COSMETIC)
+    failures: int = Field(sa_column_kwargs={"info": COSMETIC})
+
+
 class LeaseRow(_Base, table=True):
     """Who may do what only one may do at a time, and until when."""
 
@@ -254,6 +304,7 @@ class ProcessRow(_Base, table=True):
     masters: str = _text(COSMETIC)
     started_at: datetime = _moment(COSMETIC)
     seen_at: datetime = _moment(COSMETIC)
+    used_at: datetime | None = _moment(COSMETIC, nullable=True)
 
 
 METADATA = _Base.metadata
@@ -268,3 +319,6 @@ OUTCOME = METADATA.tables["event_outcome"]
 FORMER = METADATA.tables["former_secret"]
 LEASE = METADATA.tables["lease"]
 PROCESS = METADATA.tables["process"]
+SEEN = METADATA.tables["check_history"]
+USE = METADATA.tables["daily_use"]
+WATCH = METADATA.tables["watch"]

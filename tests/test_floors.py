@@ -32,7 +32,7 @@ FLOORS: dict[int, tuple[str, ...]] = {
     2: (
         "answers dialling masterkey_files sqlite_file tables vault",
         "case chat_request connection database incoming masterkey parcel queries recommend replies",
-        "chat_keys http journal leases masterkey_next migrations sqlite_copy waiting",
+        "chat_keys history http journal leases masterkey_next migrations sqlite_copy uses waiting",
         "keyring refusals_account refusals_address refusals_key successes_account",
         "refusals_request repository",
         "refusals",
@@ -52,9 +52,11 @@ FLOORS: dict[int, tuple[str, ...]] = {
 what stands in an earlier line, never one of its own line. Packages are one room each."""
 
 _STORE = {"database", "migrations", "queries", "repository", "tables"} | {
+    "history",
     "journal",
     "keyring",
     "leases",
+    "uses",
 }
 LIBRARIES: dict[str, set[str]] = {
     "alembic": {"migrations"},

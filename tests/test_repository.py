@@ -133,6 +133,7 @@ def test_what_was_inserted_comes_out(store: Repository) -> None:
         created_at=NOW,
         updated_at=NOW,
         updated_by=EVE,
+        secret_at=new.created_at,
         looks_like="openai",
         allow_http=True,
     )

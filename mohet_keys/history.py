@@ -1,0 +1,126 @@
+"""What checks came to over the last months: kept for each key, counted for all of an owner's."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, delete, func, insert, select
+
+from mohet_keys.database import Database
+from mohet_keys.model import CheckResult, Verdict
+from mohet_keys.rows import storable
+from mohet_keys.tables import KEY, SEEN
+
+_AT_ONCE = 500
+"""Lines that go in one transaction, so that nobody waits for it."""
+_UNTOLD = {Verdict.UNCHECKED, Verdict.LOCKED}
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What one check came to. `latency_ms` is None when nobody answered."""
+
+    at: datetime
+    verdict: Verdict
+    reason: str
+    latency_ms: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """How many checks of one provider's keys in one hour came to a verdict.
+
+    `hour` is the beginning of it; `latency_ms` the mean of those that were answered.
+    """
+
+    hour: datetime
+    provider: str
+    verdict: Verdict
+    count: int
+    latency_ms: float | None
+
+
+class History:
+    """The past checks. Any method may raise StoreError."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def of_key(self, key_id: str, owner: str, *, limit: int) -> list[Seen]:
+        """The last checks of a key, the latest first."""
+        asked = (
+            select(SEEN.c.at, SEEN.c.verdict, SEEN.c.reason, SEEN.c.latency_ms)
+            .join(KEY, KEY.c.id == SEEN.c.key_id)
+            .where(SEEN.c.key_id == key_id, KEY.c.owner == owner)
+            .order_by(SEEN.c.id.desc())
+            .limit(limit)
+        )
+        with self._database.reading() as connection:
+            return [_seen(*row) for row in connection.execute(asked)]
+
+    def latencies(self, key_ids: Sequence[str], *, each: int) -> dict[str, list[int | None]]:
+        """How long the last answers of these keys took, in milliseconds, the oldest first."""
+        place = func.row_number().over(partition_by=SEEN.c.key_id, order_by=SEEN.c.id.desc())
+        ranked = (
+            select(SEEN.c.key_id, SEEN.c.id, SEEN.c.latency_ms, place.label("place"))
+            .where(SEEN.c.key_id.in_(key_ids))
+            .subquery()
+        )
+        asked = select(ranked.c.key_id, ranked.c.latency_ms).where(ranked.c.place <= each)
+        found: dict[str, list[int | None]] = defaultdict(list)
+        with self._database.reading() as connection:
+            for key_id, latency in connection.execute(asked.order_by(ranked.c.id)):
+                found[key_id].append(latency)
+        return dict(found)
+
+    def tallies(self, owner: str, since: datetime) -> list[Tally]:
+        """Checks by hour, provider and verdict, the oldest first."""
+        hour = func.strftime("%Y-%m-%d %H:00:00", SEEN.c.at)
+        asked = (
+            select(hour, KEY.c.provider, SEEN.c.verdict, func.count(), func.avg(SEEN.c.latency_ms))
+            .join(KEY, KEY.c.id == SEEN.c.key_id)
+            .where(KEY.c.owner == owner, SEEN.c.at >= since)
+            .group_by(hour, KEY.c.provider, SEEN.c.verdict)
+            .order_by(hour)
+        )
+        with self._database.reading() as connection:
+            return [
+                Tally(datetime.fromisoformat(f"{at}+00:00"), slug, _verdict(verdict), count, mean)
+                for at, slug, verdict, count, mean in connection.execute(asked)
+            ]
+
+    def prune(self, before: datetime) -> int:
+        """Delete what is older, a little at a time. Returns how many lines went."""
+        gone = 0
+        while True:
+            old = select(SEEN.c.id).where(SEEN.c.at < before).limit(_AT_ONCE)
+            with self._database.writing() as connection:
+                went = connection.execute(delete(SEEN).where(SEEN.c.id.in_(old))).rowcount
+            gone += went
+            if went < _AT_ONCE:
+                return gone
+
+
+def write(connection: Connection, result: CheckResult) -> None:
+    """Keep what a check came to, in a transaction that is under way."""
+    said = result.diagnosis
+    if said.verdict in _UNTOLD:
+        return
+    line = {"key_id": result.key_id, "at": result.checked_at, "latency_ms": result.latency_ms}
+    told = {"verdict": said.verdict.value, "reason": storable(said.reason)}
+    connection.execute(insert(SEEN).values(**line, **told))
+
+
+def _seen(at: datetime, verdict: str, reason: str, latency_ms: int | None) -> Seen:
+    return Seen(at, _verdict(verdict), reason, latency_ms)
+
+
+def _verdict(text: str) -> Verdict:
+    """The verdict; `unchecked` for a word that this version does not know."""
+    try:
+        return Verdict(text)
+    except ValueError:
+        return Verdict.UNCHECKED

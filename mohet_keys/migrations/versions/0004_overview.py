@@ -1,0 +1,71 @@
+"""What every check came to, what was sent each day, and when a key is looked at next."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0004"
+down_revision = "0003"
+
+
+def upgrade() -> None:
+    """Make the tables; a secret that is here already counts as old as the last change of its key
+    that may have brought it."""
+    op.add_column("api_key", sa.Column("secret_at", sa.DateTime))
+    op.execute(
+        "UPDATE api_key SET secret_at = CASE WHEN revision = 1 THEN created_at ELSE updated_at END"
+    )
+    op.add_column("key_check", sa.Column("credit", sa.Float))
+    op.add_column("key_check", sa.Column("expires_at", sa.DateTime))
+    op.add_column("process", sa.Column("used_at", sa.DateTime))
+    _history()
+    _use()
+    op.create_table(
+        "watch",
+        _key_id(primary_key=True),
+        sa.Column("next_at", sa.DateTime, nullable=False),
+        sa.Column("failures", sa.Integer, nullable=False),
+    )
+
+
+def _key_id(*, primary_key: bool) -> sa.Column[str]:
+    reference = sa.ForeignKey("api_key.id", ondelete="CASCADE")
+    return sa.Column("key_id", sa.Text, reference, primary_key=primary_key, nullable=False)
+
+
+def _history() -> None:
+    op.create_table(
+        "check_history",
+        sa.Column("id", sa.Integer, primary_key=True),
+        _key_id(primary_key=False),
+        sa.Column("at", sa.DateTime, nullable=False),
+        sa.Column("verdict", sa.Text, nullable=False),
+        sa.Column("reason", sa.Text, nullable=False),
+        sa.Column("latency_ms", sa.Integer),
+        sqlite_autoincrement=True,
+    )
+    op.create_index("check_history_key", "check_history", ["key_id", "id"])
+    op.create_index("check_history_at", "check_history", ["at"])
+
+
+def _use() -> None:
+    op.create_table(
+        "daily_use",
+        _key_id(primary_key=True),
+        sa.Column("day", sa.Text, primary_key=True),
+        sa.Column("requests", sa.Integer, nullable=False),
+        sa.Column("errors", sa.Integer, nullable=False),
+        sa.Column("tokens_in", sa.Integer, nullable=False),
+        sa.Column("tokens_out", sa.Integer, nullable=False),
+        sa.Column("last_at", sa.DateTime, nullable=False),
+    )
+    op.create_index("daily_use_day", "daily_use", ["day"])
+
+
+def downgrade() -> None:
+    """Only for the test that makes a store of the earlier version."""
+    for table in ("watch", "daily_use", "check_history"):
+        op.drop_table(table)
+    op.drop_column("process", "used_at")
+    op.drop_column("key_check", "expires_at")
+    op.drop_column("key_check", "credit")
+    op.drop_column("api_key", "secret_at")
