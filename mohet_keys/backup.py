@@ -10,7 +10,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from mohet_keys import contents, private_files, sqlite_copy, sqlite_file
+from mohet_keys import contents, masterkey, private_files, sqlite_copy, sqlite_file
 from mohet_keys.database import kind_of, looking, url_of
 from mohet_keys.errors import RefusedError, StoreError
 from mohet_keys.private_files import part_of
@@ -77,9 +77,8 @@ def _held_whole(part: Path) -> tuple[str, int]:
 
 
 def _key_beside(settings: Settings, target: Path) -> Path | None:
-    files = (settings.master_key_file, settings.generated_master_key_file)
     folder = target.resolve().parent
-    return next((f for f in files if f and f.exists() and f.resolve().parent == folder), None)
+    return next((f for f in masterkey.files(settings) if f.resolve().parent == folder), None)
 
 
 def live_file(settings: Settings) -> Path:

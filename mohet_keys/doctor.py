@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mohet_keys import contents, masterkey, migrations, sqlite_file
+from mohet_keys import contents, masterkey, masterkey_next, migrations, sqlite_file
 from mohet_keys.contents import Contents
 from mohet_keys.database import kind_of, looking
 from mohet_keys.doctor_files import (
@@ -216,13 +216,15 @@ def _sources(settings: Settings, masters: Masters) -> Iterator[Finding]:
 
 def _key_files(settings: Settings, path: Path | None) -> Iterator[Finding]:
     """Where key files lie. That they are private was made sure of when they were read."""
-    files = [settings.master_key_file, settings.master_key_previous_file]
-    generated = settings.generated_master_key_file
-    for file in [*filter(None, files), *([generated] if is_there(generated) else [])]:
+    if masterkey_next.next_file(settings).exists():
+        yield wrong("master key", "A rotation was cut short. Run master-key rotate to finish it.")
+    for file in masterkey.files(settings):
         mode, folder = mode_of(file), mode_of(file.parent)
         if _is_beside(file, settings, path):
             said = f"{file} lies beside the database: who copies that folder can open the keys."
             yield wrong("master key", f"{said} Keep it in another folder.")
+        elif os.name == "posix" and mode & 0o077:
+            yield wrong("permissions", f"{file} is open to other users (mode {mode:04o}).")
         elif os.name == "posix" and folder & 0o022 and not folder & stat.S_ISVTX:
             yield wrong("permissions", f"Other users can replace {file} (folder {folder:04o}).")
         else:

@@ -68,6 +68,16 @@ def previous_file(settings: Settings) -> Path:
     return path.with_name(f"{path.name}.previous")
 
 
+def files(settings: Settings) -> list[Path]:
+    """Every file there is that holds a master key: those that are set, and the generated one with
+    those before and after it."""
+    named = (settings.master_key_file, settings.master_key_previous_file)
+    generated = settings.generated_master_key_file
+    beside = sorted(generated.parent.glob(f"{generated.name}*"))
+    found = dict.fromkeys([*filter(None, named), *beside])
+    return [path for path in found if os.path.lexists(path)]
+
+
 def forget_environment() -> None:
     """Take the master keys out of the environment, so that no child process inherits them."""
     for name in [name for name in os.environ if name.upper() in _VARIABLES]:

@@ -395,3 +395,16 @@ def test_a_second_name_is_for_its_owner_alone(
     assert stat.S_IMODE((outside / "two").stat().st_mode) == 0o600
     with pytest.raises(FileExistsError):
         private_files.also_named(outside / "one", outside / "two")
+
+
+def test_t13_a_former_master_key_beside_a_backup_is_told(
+    parts: wiring.Parts, settings: Settings
+) -> None:
+    """A backup from before opens with it, so it must not lie beside one either."""
+    add(parts, "A")
+    elsewhere = settings.config_dir.parent / "elsewhere"
+    elsewhere.mkdir()
+    former = elsewhere / "old.key"
+    former.write_bytes(settings.generated_master_key_file.read_bytes())
+    more = settings.model_copy(update={"master_key_previous_file": former})
+    assert backup.save(more, elsewhere / "b.db").beside_master_key == former

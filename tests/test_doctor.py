@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from mohet_keys import doctor, doctor_files, wiring
+from mohet_keys import doctor, doctor_files, masterkey_next, wiring
 from mohet_keys.cli import main
 from mohet_keys.database import looking
 from mohet_keys.doctor import Report
@@ -575,3 +575,22 @@ def test_a_look_cannot_write(patient: Patient, in_use: bool) -> None:
     assert snapshot(patient.settings) == before
     if parts:
         parts.close()
+
+
+# --- the files of a rotation --------------------------------------------------------------------
+
+
+def test_a_rotation_that_was_cut_short_is_wrong(patient: Patient) -> None:
+    """A new key that waits beside the present one wants the rotation finished."""
+    waiting = masterkey_next.next_file(patient.settings)
+    waiting.write_bytes(patient.key_file.read_bytes())
+    waiting.chmod(0o600)
+    assert "Run master-key rotate to finish it." in patient.wrong()
+
+
+def test_t12_the_key_before_is_kept_as_privately(patient: Patient) -> None:
+    """The file of a former master key that others can read is wrong as well."""
+    before = patient.key_file.with_name("master.key.0123456789abcdef")
+    before.write_bytes(patient.key_file.read_bytes())
+    before.chmod(0o644)
+    assert f"{before} is open to other users (mode 0644)." in patient.wrong()
