@@ -11,7 +11,15 @@ from typing import Protocol
 
 from mohet_keys.case import KEY_WORKS, NO_KEY_NEEDED, label_of
 from mohet_keys.errors import LockedError, MohetError, NotFoundError, RefusedError
-from mohet_keys.model import Action, CheckResult, Diagnosis, KeyEntry, OpenedKey, Verdict
+from mohet_keys.model import (
+    Action,
+    CheckResult,
+    Diagnosis,
+    KeyEntry,
+    OpenedKey,
+    Spent,
+    Verdict,
+)
 from mohet_keys.standing import may_send, standing
 
 _ABOUT_THE_MODEL = frozenset({"model not allowed", "not in the plan", "model cannot run"})
@@ -31,8 +39,10 @@ class KeySource(Protocol):
         Raises LockedError, NotFoundError, RefusedError, StoreError.
         """
 
-    def finish(self, use: int, result: str, *, detail: str = "") -> None:
-        """Record how a message went."""
+    def finish(
+        self, use: int, result: str, *, detail: str = "", spent: Spent | None = None
+    ) -> None:
+        """Record how a message went, and count what it took."""
 
     def record(self, result: CheckResult, *, owner: str) -> CheckResult:
         """Keep a result, and give it back with what was proven before."""
@@ -92,10 +102,10 @@ class ChatKey:
         except Exception as error:  # noqa: BLE001  # the reply has to end all the same
             _log.error("What a chat brought out was not kept: %s.", type(error).__name__)
 
-    async def finish(self, use: int, result: str, detail: str) -> None:
-        """Record how the message went. Raises nothing, for the same reason."""
+    async def finish(self, use: int, result: str, detail: str, spent: Spent) -> None:
+        """Record how the message went, and what it took. Raises nothing, for the same reason."""
         try:
-            await asyncio.to_thread(self._keys.finish, use, result, detail=detail)
+            await asyncio.to_thread(self._keys.finish, use, result, detail=detail, spent=spent)
         except Exception as error:  # noqa: BLE001  # the reply has to end all the same
             _log.error("How a chat ended was not recorded: %s.", type(error).__name__)
 
@@ -136,8 +146,12 @@ class ChatKey:
             self._keep(entry, revision, said, status)
 
     def _keep(self, entry: KeyEntry, revision: int, said: Diagnosis, status: int | None) -> None:
-        """Record a result; the models are those of the check before, for a chat tells none."""
+        """Record a result beside what the check before told and a chat does not.
+
+        What was left to spend is not said of a key that turned out to be limited since.
+        """
         before = entry.check
+        is_limited = said.verdict is Verdict.LIMITED
         result = CheckResult(
             key_id=self.id,
             revision=revision,
@@ -146,6 +160,8 @@ class ChatKey:
             http_status=status,
             models=before.models if before else (),
             recommended_model=before.recommended_model if before else None,
+            credit=before.credit if before and not is_limited else None,
+            expires_at=before.expires_at if before else None,
         )
         self._keys.record(result, owner=self._owner)
 

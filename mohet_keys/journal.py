@@ -14,10 +14,10 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, func, insert, or_, select
 
-from mohet_keys import endpoints
+from mohet_keys import endpoints, uses
 from mohet_keys.database import ClashError, Database
 from mohet_keys.errors import InputError, StoreError
-from mohet_keys.model import Activity, Doing, KeyEntry
+from mohet_keys.model import Activity, Doing, KeyEntry, Spent
 from mohet_keys.rows import storable
 from mohet_keys.tables import EVENT, KEY, OUTCOME
 
@@ -67,10 +67,21 @@ class Journal:
         with _needed(), self._database.writing() as connection:
             return [write(connection, doing) for doing in doings]
 
-    def end(self, number: int, result: str, at: datetime, detail: str = "") -> None:
-        """Record how something ended. The first word counts; a second one changes nothing."""
+    def end(
+        self,
+        number: int,
+        result: str,
+        at: datetime,
+        detail: str = "",
+        spent: Spent | None = None,
+    ) -> None:
+        """Record how something ended, and count what it took, if it was a message.
+
+        The first word counts; a second one changes nothing.
+        """
         with self._database.writing() as connection:
-            close(connection, number, result, at, detail)
+            if close(connection, number, result, at, detail) and spent is not None:
+                _count(connection, number, at, spent)
 
     def page(
         self, wanted: Wanted, *, before: int | None = None, limit: int | None = None
@@ -154,12 +165,22 @@ def write(connection: Connection, doing: Doing) -> int:
     return int(number)
 
 
-def close(connection: Connection, number: int, result: str, at: datetime, detail: str = "") -> None:
-    """Record how something ended, in a transaction that is under way."""
+def close(connection: Connection, number: int, result: str, at: datetime, detail: str = "") -> bool:
+    """Record how something ended, in a transaction that is under way. False if it was told."""
     there = select(OUTCOME.c.event_id).where(OUTCOME.c.event_id == number)
-    if connection.execute(there).first() is None:
-        told = {"result": result, "detail": storable(detail)}
-        connection.execute(insert(OUTCOME).values(event_id=number, at=at, **told))
+    if connection.execute(there).first() is not None:
+        return False
+    told = {"result": result, "detail": storable(detail)}
+    connection.execute(insert(OUTCOME).values(event_id=number, at=at, **told))
+    return True
+
+
+def _count(connection: Connection, number: int, at: datetime, spent: Spent) -> None:
+    """Count a message for the key that it was recorded of."""
+    asked = select(EVENT.c.key_id, EVENT.c.owner).where(EVENT.c.id == number)
+    sent = connection.execute(asked).first()
+    if sent is not None and sent.key_id is not None:
+        uses.add(connection, sent.key_id, sent.owner, at, spent)
 
 
 _TEXTS = (

@@ -282,6 +282,15 @@ class Usage:
 
 
 @dataclass(frozen=True, slots=True)
+class Spent:
+    """What one message took. Tokens are 0 where the provider does not tell."""
+
+    is_error: bool = False
+    tokens_in: int = 0
+    tokens_out: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Delta:
     """What came of a reply since the last one."""
 

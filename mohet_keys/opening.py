@@ -14,7 +14,7 @@ from typing import Any
 from mohet_keys import pasted
 from mohet_keys.errors import NotFoundError, RefusedError, SealError
 from mohet_keys.journal import MARK, Wanted, about
-from mohet_keys.model import Action, Doing, KeyEntry, OpenedKey
+from mohet_keys.model import Action, Doing, KeyEntry, OpenedKey, Spent
 from mohet_keys.repository import Repository, SealedRow
 from mohet_keys.safe import Safe
 from mohet_keys.sealed import Label
@@ -112,10 +112,15 @@ class Opening:
         except Exception as error:  # noqa: BLE001  # what is wrong with one key stops no other
             return error.with_traceback(None)
 
-    def finish(self, use: int, result: str, *, detail: str = "") -> None:
-        """Record how a use went: a verdict, or the way a reply ended. `detail` is our own words."""
+    def finish(
+        self, use: int, result: str, *, detail: str = "", spent: Spent | None = None
+    ) -> None:
+        """Record how a use went: a verdict, or the way a reply ended. `detail` is our own words.
+
+        `spent` is what a message took; it is counted for its key.
+        """
         if use:
-            self._repository.journal.end(use, result, self._clock(), detail)
+            self._repository.journal.end(use, result, self._clock(), detail, spent)
 
     # --- for its owner's eyes --------------------------------------------------------------------
 

@@ -27,6 +27,8 @@ from mohet_keys.model import (
     Note,
     OpenedKey,
     Outcome,
+    Spent,
+    Usage,
     Verdict,
 )
 
@@ -34,6 +36,8 @@ _WORDLESS = {
     "content_filter": "The provider’s filter ended this reply.",
     "": "The model sent an empty reply.",
 }
+_ERRORS = frozenset({"cut", "refused", "failed"})
+"""Outcomes that count as errors. Who stopped a reply, or deleted its key, wanted it so."""
 _log = logging.getLogger(__name__)
 
 
@@ -115,12 +119,17 @@ class Talk:
                 del taken  # the secret is needed no longer than the request
                 async for event in reply:
                     yield event
+        except BaseException as error:
+            if not isinstance(error, Exception):  # whoever listened has left
+                self.end("stopped")
+            await self._tell(use, *self._outcome())
+            raise
         finally:
             watch.cancel()
         outcome, diagnosis = self._outcome()
         if outcome not in {"stopped", "deleted"}:
             await self._judge(revision, diagnosis or proof)
-        await self._key.finish(use, outcome, diagnosis.reason if diagnosis else "")
+        await self._tell(use, outcome, diagnosis)
         yield self.ended(outcome, diagnosis)
 
     def _not_sent(self, taken: Taken) -> Ended:
@@ -177,10 +186,27 @@ class Talk:
             return "refused", heard.diagnosis
         return ("failed" if self._first is None else "cut"), heard.diagnosis
 
+    async def _tell(self, use: int, outcome: Outcome, said: Diagnosis | None) -> None:
+        """Have it on record how the message went, and what it took."""
+        usage = self._hearing.reader.usage if self._hearing else None
+        spent = _spent(usage or Usage(), is_error=outcome in _ERRORS)
+        await self._key.finish(use, outcome, said.reason if said else "", spent)
+
     async def _judge(self, revision: int, said: Diagnosis) -> None:
         """Let everybody know what came out about the key."""
         status = self._hearing.status if self._hearing else None
         await self._key.judge(revision, said, status, self._model)
+
+
+def _spent(usage: Usage, *, is_error: bool) -> Spent:
+    """The tokens of a message. What no provider parts into in and out is counted as in."""
+    tokens_in, tokens_out = usage.prompt, usage.completion
+    if usage.total is not None:
+        if tokens_in is None:
+            tokens_in = max(0, usage.total - (tokens_out or 0))
+        elif tokens_out is None:
+            tokens_out = max(0, usage.total - tokens_in)
+    return Spent(is_error, tokens_in or 0, tokens_out or 0)
 
 
 def _limits(destination: str, *, streams: bool) -> Limits:

@@ -6,19 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import Connection, delete, func, insert, select, update
 
 from mohet_keys.database import Database
+from mohet_keys.model import Spent
 from mohet_keys.tables import KEY, USE
 
-
-@dataclass(frozen=True, slots=True)
-class Spent:
-    """What one message took. Tokens are 0 where the provider does not tell."""
-
-    is_error: bool = False
-    tokens_in: int = 0
-    tokens_out: int = 0
+__all__ = ["DayOfUse", "Spent", "Uses"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,23 +34,8 @@ class Uses:
 
     def count(self, key_id: str, owner: str, at: datetime, spent: Spent) -> None:
         """Count one message. One through a key that is gone by now is not counted."""
-        here = (USE.c.key_id == key_id, USE.c.day == at.date().isoformat())
-        more = {
-            USE.c.requests: USE.c.requests + 1,
-            USE.c.errors: USE.c.errors + int(spent.is_error),
-            USE.c.tokens_in: USE.c.tokens_in + spent.tokens_in,
-            USE.c.tokens_out: USE.c.tokens_out + spent.tokens_out,
-            USE.c.last_at: at,
-        }
         with self._database.writing() as connection:
-            mine = select(KEY.c.id).where(KEY.c.id == key_id, KEY.c.owner == owner)
-            if connection.execute(mine).first() is None:
-                return
-            if not connection.execute(update(USE).where(*here).values(more)).rowcount:
-                first = {"requests": 1, "errors": int(spent.is_error), "last_at": at}
-                tokens = {"tokens_in": spent.tokens_in, "tokens_out": spent.tokens_out}
-                place = {"key_id": key_id, "day": at.date().isoformat()}
-                connection.execute(insert(USE).values(**place, **first, **tokens))
+            add(connection, key_id, owner, at, spent)
 
     def days(self, owner: str, since: date, *, key_id: str | None = None) -> list[DayOfUse]:
         """Each day on which something was sent, the oldest first; of one key, or of all."""
@@ -89,3 +68,23 @@ class Uses:
         with self._database.writing() as connection:
             old = delete(USE).where(USE.c.day < before.isoformat())
             return connection.execute(old).rowcount
+
+
+def add(connection: Connection, key_id: str, owner: str, at: datetime, spent: Spent) -> None:
+    """Count one message, in a transaction that is under way."""
+    mine = select(KEY.c.id).where(KEY.c.id == key_id, KEY.c.owner == owner)
+    if connection.execute(mine).first() is None:
+        return
+    here = (USE.c.key_id == key_id, USE.c.day == at.date().isoformat())
+    more = {
+        USE.c.requests: USE.c.requests + 1,
+        USE.c.errors: USE.c.errors + int(spent.is_error),
+        USE.c.tokens_in: USE.c.tokens_in + spent.tokens_in,
+        USE.c.tokens_out: USE.c.tokens_out + spent.tokens_out,
+        USE.c.last_at: at,
+    }
+    if not connection.execute(update(USE).where(*here).values(more)).rowcount:
+        first = {"requests": 1, "errors": int(spent.is_error), "last_at": at}
+        tokens = {"tokens_in": spent.tokens_in, "tokens_out": spent.tokens_out}
+        place = {"key_id": key_id, "day": at.date().isoformat()}
+        connection.execute(insert(USE).values(**place, **first, **tokens))
