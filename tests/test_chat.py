@@ -30,6 +30,7 @@ from mohet_keys.model import (
     KeyEntry,
     NewKey,
     OpenedKey,
+    Spent,
     Verdict,
 )
 from mohet_keys.safe import Safe
@@ -564,10 +565,12 @@ class Broken:
         self._maybe("open")
         return self._keys.open(key_id, owner=owner, why=why)
 
-    def finish(self, use: int, result: str, *, detail: str = "") -> None:
+    def finish(
+        self, use: int, result: str, *, detail: str = "", spent: Spent | None = None
+    ) -> None:
         """Record how a message went."""
         self._maybe("finish")
-        self._keys.finish(use, result, detail=detail)
+        self._keys.finish(use, result, detail=detail, spent=spent)
 
     def record(self, result: CheckResult, *, owner: str) -> CheckResult:
         """Keep a result."""
@@ -872,7 +875,7 @@ def test_t33_leaving_the_block_closes_the_connection(
         for event in running.events():
             raise ZeroDivisionError if isinstance(event, Delta) else AssertionError
     until(lambda: slow.requests[0].dropped and not sum(slow.world.active.values()), 1.0)
-    until(lambda: calm() == warm)
+    until(lambda: calm() == warm, 10.0)
 
 
 def test_t33_a_reply_that_nobody_holds_any_more_ends(
@@ -884,7 +887,7 @@ def test_t33_a_reply_that_nobody_holds_any_more_ends(
     del running
     gc.collect()
     until(lambda: slow.requests[0].dropped and not sum(slow.world.active.values()), 1.0)
-    until(lambda: calm() == warm)
+    until(lambda: calm() == warm, 10.0)
 
 
 @pytest.mark.parametrize("behaviour", ["slow", "slowstart"])
@@ -1156,4 +1159,4 @@ def test_t33_a_reply_that_nobody_reads_is_given_up(
     *_, end = held.events()
     assert isinstance(end, Ended)
     assert end.outcome == "stopped"
-    until(lambda: calm() == warm)
+    until(lambda: calm() == warm, 10.0)

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from mohet_keys import endpoints, envelope, pasted, service, wiring
+from mohet_keys import endpoints, envelope, keeping, pasted, wiring
 from mohet_keys.chat import ChatService
 from mohet_keys.errors import InputError, LockedError, NotFoundError, SealError
 from mohet_keys.http import Guards, Outbound
@@ -387,13 +387,13 @@ def test_t15_an_edit_that_kept_the_secret_would_send_it(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The twin: an edit that fills a blank secret from the store sends it to the new address."""
-    original = service.read_changes
+    original = keeping.read_changes
     stored = stage.parts.keys.open(stage.keys["home"].id, owner=LOCAL_OWNER).secret or ""
 
     def keep(entry: KeyEntry, changes: KeyChanges) -> Any:
         return original(entry, changes.model_copy(update={"secret": SecretStr(stored)}))
 
-    monkeypatch.setattr(service, "read_changes", keep)
+    monkeypatch.setattr(keeping, "read_changes", keep)
     stage.edit("home", endpoint=stage.url("away"))
     stage.check("home")
     assert stage.away.saw(HOME)

@@ -10,11 +10,12 @@ from contextlib import nullcontext
 import streamlit as st
 
 from mohet_keys.errors import StoreError
-from mohet_keys.ui import guard, header, marks, places
+from mohet_keys.ui import guard, header, marks, places, state
 
 WIDTH = 1200
 """Pixels that a wide page takes at most."""
 
+state.renew()
 pages = {
     st.Page(
         place.file,

@@ -6,6 +6,7 @@ of widgets. A secret is only ever taken: read and blanked in the callback that u
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Hashable, MutableMapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
@@ -23,6 +24,8 @@ from mohet_keys.transfer import Plan
 from mohet_keys.ui.conversation import Conversation
 
 _SLOT = "mohet"
+HOLDS = 1.0
+"""Seconds for which a widget is given its value again; too short to have typed something."""
 
 Tone = Literal["success", "info", "warning", "error"]
 
@@ -134,6 +137,8 @@ class UiState:
     activity: ActivityState = field(default_factory=ActivityState)
     transfer: TransferState = field(default_factory=TransferState)
     ready: Ready | None = None
+    given: dict[str, tuple[str | bool | int | None, float]] = field(default_factory=dict)
+    """What widgets were given just now, and when by the monotonic clock."""
     running: dict[str, Future[CheckResult]] = field(default_factory=dict)
     """Checks under way, by key id."""
     cache: MutableMapping[Hashable, object] = field(default_factory=dict)
@@ -204,13 +209,27 @@ def pressed(widget: str) -> int | None:
 def put(widget: str, value: str | bool | int | None) -> None:
     """Set a widget before it is drawn. Never for a secret."""
     st.session_state[widget] = value
+    ui().given[widget] = (value, time.monotonic())
 
 
 def take(widget: str, *, blank: str | None = "") -> str:
     """Read a text widget and blank it, so that the value lives for one callback only."""
     value = peek(widget)
-    st.session_state[widget] = blank
+    put(widget, blank)
     return value
+
+
+def renew() -> None:
+    """Give widgets once more what they were given a moment ago; the first step of every run.
+
+    When one run follows the other at once, Streamlit drops what the first had to say, and does
+    not say it again: a form would open with empty fields. What a person changed since stays.
+    """
+    state, now = ui(), time.monotonic()
+    state.given = {w: (v, at) for w, (v, at) in state.given.items() if now - at < HOLDS}
+    for widget, (value, _) in state.given.items():
+        if st.session_state.get(widget, value) == value:
+            st.session_state[widget] = value
 
 
 def take_out(widget: str) -> object:
