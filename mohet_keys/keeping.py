@@ -1,4 +1,4 @@
-"""Changes of the saved keys: added, edited, moved, given another secret, deleted."""
+"""Changes of the saved keys: added, edited, moved, given another secret."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from dataclasses import replace
 from datetime import datetime
 
 from mohet_keys import endpoints, pasted
-from mohet_keys.errors import ConflictError, InputError, LockedError, RefusedError
+from mohet_keys.errors import InputError, LockedError, RefusedError
 from mohet_keys.journal import about, host_of
 from mohet_keys.keyring import OutdatedSealError
 from mohet_keys.model import UNDO_FOR, Action, KeyChanges, KeyEntry, NewKey, OpenedKey
-from mohet_keys.opening import Opening
 from mohet_keys.providers import BY_SLUG, sign_of
+from mohet_keys.removing import Removing, seen
 from mohet_keys.repository import NewRow, RowChanges, SealedRow
 from mohet_keys.saving import (
     Prepared,
@@ -32,14 +32,7 @@ _NOTHING_TO_REPLACE = "This key has no secret that could be replaced. Edit the k
 _PAST = "The former secret is deleted for good by now, so it cannot be brought back."
 
 
-def _seen(entry: KeyEntry, version: int) -> KeyEntry:
-    """The key, if it still is what was seen of it. Raises ConflictError."""
-    if entry.version != version:
-        raise ConflictError(entry.name, entry.updated_by, entry.updated_at)
-    return entry
-
-
-class Keeping(Opening):
+class Keeping(Removing):
     """The verbs that write. What is done is recorded in the transaction that does it."""
 
     def add(self, new: NewKey, *, owner: str) -> Saved:
@@ -125,10 +118,6 @@ class Keeping(Opening):
             require_no_secret(entry, typed)
         return self._reseal(entry, typed, owner)
 
-    def remove(self, key_id: str, *, owner: str) -> KeyEntry:
-        """Delete a key for good, and the selection of it. Returns what it was."""
-        return self._repository.delete(key_id, owner, doing=self._doing("delete", owner))
-
     def move(self, key_id: str, *, owner: str, version: int) -> Saved:
         """Give a held key to the provider it looks like, at that vendor's own address.
 
@@ -163,7 +152,7 @@ class Keeping(Opening):
         """
         self._safe.require()
         sealed = self._repository.sealed(key_id, owner)
-        entry = _seen(sealed.entry, version)
+        entry = seen(sealed.entry, version)
         if not entry.has_secret:
             raise RefusedError(_NOTHING_TO_REPLACE)
         doing = about(self._doing("try", owner, result=""), entry)
@@ -228,7 +217,7 @@ class Keeping(Opening):
     # --- the steps of a change -------------------------------------------------------------------
 
     def _at_version(self, key_id: str, owner: str, version: int) -> KeyEntry:
-        return _seen(self._repository.entry(key_id, owner), version)
+        return seen(self._repository.entry(key_id, owner), version)
 
     def _holds(self, entry: KeyEntry, secret: str, owner: str) -> bool:
         """Whether this secret is what is sealed already; no when that does not open any more."""

@@ -31,7 +31,7 @@ _WORST_FIRST = (
 )
 RANKS = {verdict: rank for rank, verdict in enumerate(_WORST_FIRST)}
 """Where a key with this verdict stands in a list by status."""
-_ORDER: dict[Sort, tuple[Any, ...]] = {
+ORDER: dict[Sort, tuple[Any, ...]] = {
     "newest": (KEY.c.created_at.desc(), KEY.c.id.desc()),
     "oldest": (KEY.c.created_at, KEY.c.id),
     "name": (KEY.c.name_key, KEY.c.id),
@@ -135,8 +135,15 @@ def paged(
 ) -> Select[Any]:
     """A page of keys. What is skipped is counted off in the index, without check or selection."""
     ids = filtered(select(KEY.c.id).where(KEY.c.owner == owner), provider, search)
-    cut = ids.order_by(*_ORDER[sort]).offset(offset).limit(limit).subquery("cut")
-    return listed(owner, cut.join(KEY, KEY.c.id == cut.c.id)).order_by(*_ORDER[sort])
+    cut = ids.order_by(*ORDER[sort]).offset(offset).limit(limit).subquery("cut")
+    return listed(owner, cut.join(KEY, KEY.c.id == cut.c.id)).order_by(*ORDER[sort])
+
+
+@lru_cache(maxsize=KEPT)
+def ranked_as(owner: str, rank: int, limit: int | None) -> Select[Any]:
+    """The keys that stand at this rank of a list by status and are not held, by name."""
+    standing = (KEY.c.rank == rank, KEY.c.looks_like.is_(None))
+    return listed(owner).where(*standing).order_by(KEY.c.name_key, KEY.c.id).limit(limit)
 
 
 @lru_cache(maxsize=KEPT)

@@ -6,7 +6,7 @@ StoreError, which holds no value of a statement.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -33,11 +33,13 @@ from mohet_keys.queries import (
     mine,
     named,
     paged,
+    ranked_as,
     referred,
     sealed_of,
     selected,
     twin_of,
 )
+from mohet_keys.queries_overview import Survey
 from mohet_keys.rows import (
     UNSET,
     NewRow,
@@ -61,6 +63,7 @@ from mohet_keys.tables import (
     Moment,
 )
 from mohet_keys.uses import Uses
+from mohet_keys.watches import Watches
 
 __all__ = ["UNSET", "NewRow", "Repository", "RowChanges", "SealedRow", "Sort"]
 
@@ -87,6 +90,8 @@ class Repository:
         self.journal = Journal(self._database)
         self.history = History(self._database)
         self.uses = Uses(self._database)
+        self.watches = Watches(self._database)
+        self.survey = Survey(self._database)
         self.keyring = Keyring(self._database)
         self.leases = Leases(self._database)
         try:
@@ -148,6 +153,12 @@ class Repository:
             owner, provider=provider, search=search, sort=sort, offset=offset, limit=limit
         )
         with self._database.reading() as connection:
+            return [entry_of(row) for row in connection.execute(asked).mappings()]
+
+    def ranked(self, owner: str, verdict: Verdict, *, limit: int | None = None) -> list[KeyEntry]:
+        """The keys whose last check came to this verdict and that are not held, by name."""
+        with self._database.reading() as connection:
+            asked = ranked_as(owner, RANKS[verdict], limit)
             return [entry_of(row) for row in connection.execute(asked).mappings()]
 
     def count(self, owner: str, *, provider: str | None = None, search: str = "") -> int:
@@ -249,10 +260,22 @@ class Repository:
             self._database.wipe()
         return after
 
-    def delete(self, key_id: str, owner: str, *, doing: Doing | None = None) -> KeyEntry:
-        """Remove a key, its check and the selections of it, for good. Returns what it was."""
+    def delete(
+        self,
+        key_id: str,
+        owner: str,
+        *,
+        doing: Doing | None = None,
+        vet: Callable[[KeyEntry], None] | None = None,
+    ) -> KeyEntry:
+        """Remove a key, its check and the selections of it, for good. Returns what it was.
+
+        Nothing is removed when `vet` raises, which gets the key as it is at that moment.
+        """
         with self._database.writing() as connection:
             before = _one(connection, owner, key_id)
+            if vet is not None:
+                vet(before)
             if doing is not None:
                 journal.write(connection, journal.about(doing, before))
             for column in _OF_A_KEY:
@@ -282,6 +305,12 @@ class Repository:
         """The same for several in one transaction: reaching the disk is what takes the time."""
         with self._database.writing() as connection:
             return [_checked(connection, result, owner) for result in results]
+
+    def note_checks(self, results: Sequence[CheckResult], owner: str) -> None:
+        """Keep results among the past ones only: the last check of each key stays as it is."""
+        with self._database.writing() as connection:
+            for result in results:
+                _noted(connection, result, owner)
 
     def select(
         self,
@@ -366,15 +395,23 @@ def _keep_former(key_id: str, until: datetime) -> Insert:
     return insert(FORMER).from_select(names, select(*now).where(KEY.c.id == key_id))
 
 
-def _checked(connection: Connection, result: CheckResult, owner: str) -> CheckResult:
+def _noted(connection: Connection, result: CheckResult, owner: str) -> KeyEntry | None:
+    """Tell how a check ended; the key it was of, if it is still the same."""
     if result.use:
         said = result.diagnosis
         journal.close(connection, result.use, said.verdict, result.checked_at, said.reason)
     entry = _first(connection, mine(owner, result.key_id))
     if entry is None or entry.revision != result.revision:
+        return None
+    history.write(connection, result)
+    return entry
+
+
+def _checked(connection: Connection, result: CheckResult, owner: str) -> CheckResult:
+    entry = _noted(connection, result, owner)
+    if entry is None:
         return result
     proved = with_proof(result, entry.check)
-    history.write(connection, result)
     _put(connection, (CHECK.c.key_id,), check_columns(proved))
     ranked = update(KEY).where(KEY.c.id == entry.id)
     connection.execute(ranked.values(rank=RANKS[proved.diagnosis.verdict]))

@@ -76,10 +76,6 @@ class KeyService(Keeping):
         """The key and model the owner chats with now."""
         return self._repository.selection(owner)
 
-    def _shown(self, entry: KeyEntry) -> KeyEntry:
-        locked = self._safe.locked
-        return replace(entry, locked=locked) if locked else entry
-
     def sealed_endpoint(self, key_id: str, *, owner: str) -> str | None:
         """The address that is sealed with the secret; None when it cannot be told now.
 

@@ -10,16 +10,15 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Hashable, MutableMapping, Sequence
-from contextlib import AbstractAsyncContextManager
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from typing import Protocol, TypeVar
 from weakref import WeakValueDictionary
 
-from mohet_keys import endpoints, recommend
+from mohet_keys import recommend
 from mohet_keys.batches import Batch
 from mohet_keys.diagnosis import diagnose_failure
 from mohet_keys.errors import (
-    InputError,
     LockedError,
     MohetError,
     NotFoundError,
@@ -30,6 +29,9 @@ from mohet_keys.flights import Flights
 from mohet_keys.http import DEADLINE, Outbound
 from mohet_keys.model import Action, CheckResult, Diagnosis, KeyEntry, OpenedKey, Verdict
 from mohet_keys.probes import Found, Prober
+from mohet_keys.standing import vendor_label
+from mohet_keys.turns import PATIENCE, NotNowError, Rests, Turns
+from mohet_keys.waiting import wait_words
 
 FRESH_FOR = 300.0
 """Seconds a result in the caller's cache counts as known."""
@@ -45,6 +47,10 @@ MODELS_KEPT = 500
 PUBLIC_FOR = 600.0
 """Seconds it is remembered whether a server shows its list to everybody."""
 
+NOT_CARRIED_OUT = "not carried out"
+"""The reason of a result that came of no answer."""
+HELD_BACK = "held back"
+"""The reason of a result about a key that looks like another vendor's."""
 _NOT_ASKED = {Verdict.LOCKED, Verdict.UNCHECKED}
 _T = TypeVar("_T")
 _log = logging.getLogger(__name__)
@@ -75,7 +81,8 @@ class KeySource(Protocol):
 class ValidationService:
     """Asks the providers about keys.
 
-    `deadline` is the time of a whole check in seconds, whatever number of requests it takes.
+    `deadline` is the time of a whole check in seconds, whatever number of requests it takes;
+    `patience` how long a run of many waits for a server that asked for it.
     """
 
     def __init__(
@@ -84,14 +91,17 @@ class ValidationService:
         outbound: Outbound,
         *,
         deadline: float = DEADLINE,
+        patience: float = PATIENCE,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._keys = keys
         self._outbound = outbound
         self._deadline = deadline
+        self._patience = patience
         self._clock = clock
         self._monotonic = monotonic
+        self._rests = Rests(monotonic)
         self._checks: Flights[CheckResult] = Flights()
         self._controls: Flights[bool] = Flights()
         self._openings: WeakValueDictionary[Hashable, Batch[str, OpenedKey | Exception]] = (
@@ -114,7 +124,7 @@ class ValidationService:
             known = self._cached(cache, entry)
             if known is not None:
                 return known
-        result = await self._shared(entry, owner, _Places(1, 1))
+        result = await self._shared(entry, owner, None)
         if cache is not None and result.diagnosis.verdict not in _NOT_ASKED:
             cache[(key_id, result.revision)] = (self._monotonic(), result)
         return result
@@ -125,20 +135,29 @@ class ValidationService:
         *,
         owner: str,
         on_result: Callable[[CheckResult], None] | None = None,
+        on_wait: Callable[[KeyEntry, float], None] | None = None,
         cap: int = OVERALL,
         per_host: int = PER_HOST,
     ) -> list[CheckResult]:
         """Check several keys at once, each once; `on_result` hears of each as it comes.
 
         A key that is gone by then is left out. A check that breaks is reported as not carried
-        out and stops no other. Cancelling stops all of them, with their requests. Raises StoreError
-        when the keys cannot be read.
+        out and stops no other. A server that asks for a wait gets it, which `on_wait` hears of in
+        seconds; what would have to wait for too long is reported as not carried out. Cancelling
+        stops all of them, with their requests. Raises StoreError when the keys cannot be read.
         """
-        places = _Places(cap, per_host)
+        turns = Turns(
+            self._rests,
+            cap=cap,
+            per_host=per_host,
+            patience=self._patience,
+            monotonic=self._monotonic,
+            on_wait=lambda entry, seconds: _tell(on_wait, entry, seconds),
+        )
 
         async def one(entry: KeyEntry) -> CheckResult | None:
             try:
-                result = await self._shared(entry, owner, places)
+                result = await self._shared(entry, owner, turns)
             except NotFoundError:
                 return None
             except Exception as error:  # noqa: BLE001  # one check that breaks stops no other
@@ -162,16 +181,22 @@ class ValidationService:
                 return result if self._monotonic() - at < FRESH_FOR else None
         return None
 
-    async def _shared(self, entry: KeyEntry, owner: str, places: _Places) -> CheckResult:
-        """Two who ask about the same key at the same revision and moment share one check."""
-        slot = (entry.id, entry.revision, entry.looks_like, owner)
-        return await self._checks.join(slot, lambda: self._run(entry, owner, places))
+    async def _shared(self, entry: KeyEntry, owner: str, turns: Turns | None) -> CheckResult:
+        """Two who ask about the same key at the same revision and moment share one check.
 
-    async def _run(self, entry: KeyEntry, owner: str, places: _Places) -> CheckResult:
+        Who asks about one key does not stand in line with who asks about many.
+        """
+        slot = (entry.id, entry.revision, entry.looks_like, owner, turns is None)
+        return await self._checks.join(slot, lambda: self._run(entry, owner, turns))
+
+    async def _run(self, entry: KeyEntry, owner: str, turns: Turns | None) -> CheckResult:
         try:
-            async with places.at(entry), places.everywhere:
+            async with turns.of(entry) if turns else nullcontext():
                 key = await self._opened(entry.id, owner)
                 found = await self._ask(key)
+                self._rests.told(key.destination, found.diagnosis)
+        except NotNowError as error:
+            return self._left_alone(entry, error.seconds)
         except LockedError as error:
             return await self._locked(entry.id, owner, str(error))
         except RefusedError as error:
@@ -198,6 +223,7 @@ class ValidationService:
         best = recommend.recommended(
             key.provider, found.models, now.date(), free_only=found.free_only
         )
+        told = found.facts(key.provider)
         return CheckResult(
             key_id=key.id,
             revision=key.revision,
@@ -207,6 +233,8 @@ class ValidationService:
             latency_ms=found.latency_ms,
             models=tuple(info.id for info in able[:MODELS_KEPT]),
             recommended_model=best,
+            credit=told.credit,
+            expires_at=told.expires_at,
             use=key.use,
         )
 
@@ -225,15 +253,25 @@ class ValidationService:
 
     async def _held(self, key_id: str, owner: str, why: str) -> CheckResult:
         entry = await self._in_thread(self._entry, key_id, owner)
-        said = Diagnosis(Verdict.UNCHECKED, "held back", why, "Move it, or check here.")
+        said = Diagnosis(Verdict.UNCHECKED, HELD_BACK, why, "Move it, or check here.")
         return CheckResult(key_id, entry.revision, said, self._clock())
+
+    def _left_alone(self, entry: KeyEntry, seconds: float) -> CheckResult:
+        """Its server asked for a longer wait than a run takes; nothing was sent."""
+        label = vendor_label(entry.provider)
+        words = wait_words(seconds)
+        why = f"{label} asked to be left alone for a while, so this key was not asked about."
+        said = Diagnosis(
+            Verdict.UNCHECKED, NOT_CARRIED_OUT, why, f"Check again{words}.", retry_after=seconds
+        )
+        return CheckResult(entry.id, entry.revision, said, self._clock())
 
     def _broken(self, entry: KeyEntry, error: Exception) -> CheckResult:
         """A check that could not be carried out; an unforeseen error is named by type alone."""
         why = str(error) if isinstance(error, MohetError) else "The check could not be carried out."
         if not isinstance(error, MohetError):
             _log.error("A check broke off with %s.", type(error).__name__)
-        said = Diagnosis(Verdict.UNCHECKED, "not carried out", why, "Check again in a moment.")
+        said = Diagnosis(Verdict.UNCHECKED, NOT_CARRIED_OUT, why, "Check again in a moment.")
         return CheckResult(entry.id, entry.revision, said, self._clock())
 
     # --- who shows a list to everybody --------------------------------------------------------
@@ -288,29 +326,12 @@ class ValidationService:
         return await batch.keep(result)
 
 
-class _Places:
-    """How many may ask at once, in all and at one server."""
-
-    def __init__(self, cap: int, per_host: int) -> None:
-        self.everywhere = asyncio.Semaphore(cap)
-        self._per_host = per_host
-        self._hosts: dict[str, asyncio.Semaphore] = {}
-
-    def at(self, entry: KeyEntry) -> AbstractAsyncContextManager[None]:
-        """A place at the server of this key."""
-        try:
-            host = endpoints.origin(entry.endpoint)
-        except InputError:
-            host = ""  # an address altered in the store: the check will find the key locked
-        return self._hosts.setdefault(host, asyncio.Semaphore(self._per_host))
-
-
-def _tell(on_result: Callable[[CheckResult], None] | None, result: CheckResult) -> None:
-    """Report a result; a listener that breaks stops no check."""
-    if on_result is None:
+def _tell(listener: Callable[..., None] | None, *news: object) -> None:
+    """Report something; a listener that breaks stops no check."""
+    if listener is None:
         return
     try:
-        on_result(result)
+        listener(*news)
     except Exception as error:  # noqa: BLE001  # whatever is wrong with the listener
         _log.error("A listener broke off with %s.", type(error).__name__)
 

@@ -28,6 +28,7 @@ from mohet_keys.model import (
     LOCAL_OWNER,
     Activity,
     CheckResult,
+    Diagnosis,
     Doing,
     KeyChanges,
     KeyEntry,
@@ -85,7 +86,7 @@ def told(parts: Parts) -> list[tuple[str, str]]:
 SILENT = {
     *("entry", "entries", "find", "list", "counts", "selection", "locked", "allow_reveal"),
     *("prepare", "draft", "sealed_endpoint", "select", "record", "record_all", "finish"),
-    *("revealed", "forget_former"),
+    *("revealed", "forget_former", "rejected"),
 }
 """What looks at keys, what ends what was begun, and what chooses: nothing happens to a key."""
 
@@ -97,6 +98,13 @@ def _edit(keys: KeyService, entry: KeyEntry, **changes: Any) -> KeyEntry:
 
 def _remove(keys: KeyService) -> None:
     keys.remove(add(keys).id, owner=LOCAL_OWNER)
+
+
+def _remove_rejected(keys: KeyService) -> None:
+    entry = add(keys)
+    said = Diagnosis(Verdict.INVALID, "wrong key", "Groq does not know this key.", "Replace it.")
+    keys.record(CheckResult(entry.id, entry.revision, said, NOW), owner=LOCAL_OWNER)
+    keys.remove_rejected(keys.rejected(owner=LOCAL_OWNER), owner=LOCAL_OWNER)
 
 
 def _open(keys: KeyService) -> None:
@@ -168,6 +176,7 @@ DONE: list[tuple[str, str, Callable[[KeyService], object], dict[str, str | None]
         lambda keys: keys.remove(add(keys).id, owner=LOCAL_OWNER),
         {"action": "delete"},
     ),
+    ("remove_rejected", "remove_rejected", _remove_rejected, {"action": "delete"}),
     (
         "move",
         "move",
