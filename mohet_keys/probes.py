@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from mohet_keys import endpoints, pasted, recommend
+from mohet_keys import successes_account as account
 from mohet_keys.answers import parse, read
 from mohet_keys.case import KEY_WORKS, NO_KEY_NEEDED
 from mohet_keys.diagnosis import diagnose, diagnose_failure
@@ -45,6 +46,11 @@ class Found:
     def answered(self) -> bool:
         """Whether the key may be used, so that its list of models is worth asking for."""
         return self.diagnosis.verdict in {Verdict.VALID, Verdict.LIMITED, Verdict.UNVERIFIED}
+
+    def facts(self, provider: str) -> account.Facts:
+        """Credit and end of the key, where the answer that proved it tells them too."""
+        proved = self.status == 200 and self.answered
+        return account.facts(provider, self.body) if proved else account.Facts()
 
 
 class _UntoldError(Exception):

@@ -140,10 +140,19 @@ _PROVES_NOTHING = {Verdict.UNVERIFIED, Verdict.LOCKED, Verdict.UNCHECKED}
 
 
 def with_proof(result: CheckResult, before: CheckResult | None) -> CheckResult:
-    """The result beside what is proven: by itself, or before it when it proves nothing."""
+    """The result beside what is proven: by itself, or before it when it proves nothing.
+
+    What such a one does not tell of credit and end stays as it was told before.
+    """
     said = result.diagnosis
     if said.verdict.is_passing or said.verdict in _PROVES_NOTHING:
-        return replace(result, proven=before.proven if before else None)
+        kept = before or result
+        return replace(
+            result,
+            proven=before.proven if before else None,
+            credit=kept.credit if result.credit is None else result.credit,
+            expires_at=result.expires_at or kept.expires_at,
+        )
     return replace(result, proven=Proven(said.verdict, said.reason, result.checked_at))
 
 

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 
 import platformdirs
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 APP = "mohet-keys"
+_SENSIBLE = {
+    "watch_minutes": (0.0, 60.0 * 24 * 30),
+    "keep_days": (1.0, 36_500.0),
+    "secret_max_age_days": (0.0, 36_500.0),
+    "unused_days": (0.0, 36_500.0),
+}
+"""The least and the most that these may be."""
 
 
 def _config_folder() -> Path:
@@ -35,8 +43,28 @@ class Settings(BaseSettings):
     master_key_previous_file: Path | None = None
     allow_reveal: bool = False
     """Whether the owner of a key may have its secret shown."""
+    demo: bool = False
+    """Whether to show made-up keys at simulated providers, in a store that is thrown away."""
+    secret_max_age_days: int = 90
+    """From what age on a secret is reminded of; 0 is never."""
+    unused_days: int = 60
+    """After how many days without use a key is reminded of; 0 is never."""
+    watch_minutes: float = 30.0
+    """Minutes between two looks at a key while the app is in use; 0 for no look."""
+    keep_days: int = 90
+    """How many days past checks and daily use are kept."""
 
-    @field_validator("allow_reveal", mode="before")
+    @field_validator(*_SENSIBLE, mode="before")
+    @classmethod
+    def _sensible(cls, value: object, about: ValidationInfo) -> object:
+        """What is no such number changes nothing: it must stop no start, nor delete everything."""
+        name = about.field_name or ""
+        with suppress(ValueError):
+            if _SENSIBLE[name][0] <= float(str(value)) <= _SENSIBLE[name][1]:
+                return float(str(value)) if name == "watch_minutes" else int(float(str(value)))
+        return cls.model_fields[name].default
+
+    @field_validator("allow_reveal", "demo", mode="before")
     @classmethod
     def _only_a_clear_yes(cls, value: object) -> bool:
         """Whatever is no clear yes is a no: a misspelt one must not show secrets."""

@@ -6,13 +6,60 @@ These answers prove the key by themselves: nobody is told about an account witho
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from mohet_keys.answers import parse
 from mohet_keys.case import Case, invalid, limited, works
 from mohet_keys.model import Diagnosis
 
 _BLOCKED = ("api_key_blocked", "api_key_disabled", "team_blocked")
+_YEARS = range(2000, 2200)
+"""Years in which a key may end; another is a mistake, or a trick."""
+_LONGEST_MOMENT = 40
+"""Characters."""
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What an account tells of a key in numbers, as far as it does.
+
+    `credit` is what is left to spend, in dollars, never below 0.
+    """
+
+    credit: float | None = None
+    expires_at: datetime | None = None
+
+
+def facts(provider: str, body: bytes) -> Facts:
+    """What the answer that proved a key tells besides; nothing where it is odd. Never raises."""
+    read = _FACTS.get(provider)
+    data = parse(body.decode("utf-8", "replace")) if read and body else None
+    return read(data) if read and isinstance(data, dict) else Facts()
+
+
+def _router_facts(data: dict[str, Any]) -> Facts:
+    """OpenRouter's: of its key information, or of the account's balance."""
+    info = data.get("data")
+    if not isinstance(info, dict):
+        return Facts()
+    left = _number(info.get("limit_remaining"))
+    total, used = _number(info.get("total_credits")), _number(info.get("total_usage"))
+    if left is None and total is not None and used is not None:
+        left = total - used
+    return Facts(_at_least_nothing(left), _end(info.get("expires_at")))
+
+
+def _cloud_facts(data: dict[str, Any]) -> Facts:
+    """Ollama's cloud: what its plan includes and what was bought, where both are in dollars."""
+    parts = [data.get("included"), data.get("purchased")]
+    told = [_number(part.get("balance_usd")) for part in parts if isinstance(part, dict)]
+    amounts = [max(0.0, amount) for amount in told if amount is not None]
+    return Facts(sum(amounts) if amounts else None)
+
+
+_FACTS = {"openrouter": _router_facts, "ollama": _cloud_facts}
 
 
 def router_key(case: Case, data: dict[str, Any]) -> Diagnosis | None:
@@ -152,12 +199,28 @@ def _number(value: Any) -> float | None:
     return float(value) if is_number and abs(value) < 1e12 else None
 
 
+def _at_least_nothing(amount: float | None) -> float | None:
+    return None if amount is None else max(0.0, amount)
+
+
 def _is_past(value: Any, now: datetime) -> bool:
     """Whether a moment in ISO form, without a zone in UTC, has passed."""
-    if not isinstance(value, str):
-        return False
+    at = _moment(value)
+    return at is not None and at < now
+
+
+def _end(value: Any) -> datetime | None:
+    """The end of a key, if it can be one."""
+    at = _moment(value)
+    return at if at is not None and at.year in _YEARS else None
+
+
+def _moment(value: Any) -> datetime | None:
+    """A moment in ISO form, without a zone in UTC; None for what cannot be told in UTC."""
+    if not isinstance(value, str) or len(value) > _LONGEST_MOMENT:
+        return None
     try:
         at = datetime.fromisoformat(value)
-        return (at if at.tzinfo else at.replace(tzinfo=UTC)) < now
+        return at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
     except (ValueError, OverflowError):
-        return False
+        return None

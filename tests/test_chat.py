@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import aclosing
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -40,7 +40,7 @@ from mohet_keys.simulator.replies import reply_text
 from mohet_keys.simulator.server import Simulator
 from mohet_keys.simulator.servers import SERVERS
 from mohet_keys.standing import may_send
-from mohet_keys.talk import _limits
+from mohet_keys.talk import _limits, _spent
 from tests.leaks import canary, scan
 from tests.sink import LONG, Script, Sink, raw, reply
 
@@ -143,6 +143,7 @@ class Desk:
 
     def __init__(self, parts: wiring.Parts, **more: Any) -> None:
         self.keys: KeyService = parts.keys
+        self.uses = parts.repository.uses
         self.chat = ChatService(more.pop("keys", parts.keys), Outbound(), **more)
         self._count = 0
 
@@ -538,6 +539,103 @@ def test_a_reply_shows_a_key_in_its_better_light(
     assert (check.diagnosis.reason == "key works") is is_lifted
     if before:
         assert check.models == ("m-1", "m-2")
+
+
+# --- what it took -------------------------------------------------------------------------------
+
+
+def used(desk: Desk, key_id: str) -> tuple[int, int, int, int] | None:
+    """Requests, errors and tokens in and out that were counted for a key; None without any."""
+    days = desk.uses.days(ME, datetime.now(UTC).date() - timedelta(days=1), key_id=key_id)
+    (day,) = days or [None]
+    return (day.requests, day.errors, day.tokens_in, day.tokens_out) if day else None
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "counted"),
+    [
+        ("good", (1, 0, 7, 8)),
+        ("picky", (1, 0, 0, 0)),
+        ("hangup", (1, 1, 0, 0)),
+        ("revoked", (1, 1, 0, 0)),
+        ("down", (1, 1, 0, 0)),
+    ],
+)
+def test_each_message_counts_for_its_key(
+    desk: Desk, shared: Simulator, behaviour: str, counted: tuple[int, ...]
+) -> None:
+    """Once, whatever it took to send it, with its tokens as far as they are told."""
+    key_id = desk.put("openai", shared.endpoint("openai"), behaviour)
+    before = datetime.now(UTC)
+    desk.say(key_id, "Hello", model=MODELS["openai"])
+    assert used(desk, key_id) == counted
+    assert before <= desk.uses.last_used([key_id])[key_id] <= datetime.now(UTC)
+
+
+def test_messages_add_up(desk: Desk, shared: Simulator) -> None:
+    """Those of one day, in one line."""
+    key_id = desk.put("groq", shared.endpoint("groq"))
+    for _ in range(2):
+        desk.say(key_id, "Hello", model=MODELS["groq"])
+    assert used(desk, key_id) == (2, 0, 14, 16)
+
+
+@pytest.mark.parametrize("how", ["stopped", "left", "closed"])
+def test_a_message_that_was_stopped_counts_and_is_no_error(
+    desk: Desk, slow: Simulator, how: str
+) -> None:
+    """By the button, by leaving the page, and by a coroutine that has heard enough."""
+    key_id = desk.put("groq", slow.endpoint("groq"))
+    if how == "closed":
+
+        async def story() -> None:
+            said = [Message("user", LONG_PROMPT)]
+            reply = desk.chat.stream(key_id, owner=ME, messages=said, model=MODELS["groq"])
+            async with aclosing(reply) as events:
+                await anext(events)
+
+        asyncio.run(story())
+    else:
+        with desk.start(key_id, LONG_PROMPT, MODELS["groq"]) as running:
+            next(running.events())
+            if how == "stopped":
+                running.stop()
+                list(running.events())
+    until(lambda: used(desk, key_id) is not None)
+    assert used(desk, key_id) == (1, 0, 0, 0)
+
+
+def test_what_was_never_sent_counts_nothing(desk: Desk, sim: Simulator) -> None:
+    """A key that may not send took nothing."""
+    key_id = invalid(desk, sim)
+    assert desk.say(key_id).end.outcome == "failed"
+    assert used(desk, key_id) is None
+
+
+def test_a_count_that_fails_spoils_no_reply(parts: wiring.Parts, shared: Simulator) -> None:
+    """A store that takes nothing does not take the reply away."""
+    desk = Desk(parts, keys=Broken(parts.keys, finish=StoreError("The disk is full.")))
+    key_id = desk.put("groq", shared.endpoint("groq"))
+    assert desk.say(key_id, model=MODELS["groq"]).end.outcome == "finished"
+    assert used(desk, key_id) is None
+
+
+@pytest.mark.parametrize(
+    ("usage", "counted"),
+    [
+        (Usage(), (0, 0)),
+        (Usage(5, 7, 12), (5, 7)),
+        (Usage(5, 7), (5, 7)),
+        (Usage(total=12), (12, 0)),
+        (Usage(prompt=5, total=12), (5, 7)),
+        (Usage(completion=7, total=12), (5, 7)),
+        (Usage(prompt=5), (5, 0)),
+        (Usage(prompt=5, total=1), (5, 0)),
+    ],
+)
+def test_tokens_are_counted_as_far_as_they_are_told(usage: Usage, counted: tuple[int, int]) -> None:
+    """What nobody parts into in and out counts as in, so that the sum is right."""
+    assert _spent(usage, is_error=False) == Spent(False, *counted)
 
 
 # --- nothing is sent ----------------------------------------------------------------------------

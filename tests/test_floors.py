@@ -28,7 +28,7 @@ FLOORS: dict[int, tuple[str, ...]] = {
         "keeping",
         "service validation",
         "arriving candidate chat check_all overview rotation starting",
-        "replacing restore transfer watching",
+        "overview_export replacing restore transfer watching",
     ),
     2: (
         "answers dialling masterkey_files sqlite_file tables vault",

@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from mohet_keys.errors import StoreError
 from mohet_keys.history import Seen, Tally
-from mohet_keys.model import CheckResult, Diagnosis, KeyEntry, Verdict
+from mohet_keys.journal import Wanted
+from mohet_keys.model import CheckResult, Diagnosis, Doing, KeyEntry, Verdict
 from mohet_keys.repository import Repository, RowChanges
 from mohet_keys.uses import DayOfUse, Spent
 from tests.test_repository import ME, put, sealing
@@ -153,6 +155,34 @@ def test_messages_are_counted_by_day(store: Repository) -> None:
     assert store.uses.days(ME, second, key_id=one.id) == [DayOfUse(second, 2, 1, 1, 2)]
     assert store.uses.last_used([one.id, "nobody"]) == {one.id: NOW + HOUR}
     assert store.uses.days("eve", first) == []
+
+
+def test_a_message_is_counted_with_the_record_of_its_end(store: Repository) -> None:
+    """For the key and the owner it was recorded of; once, and only if it was a message."""
+    entry = put(store)
+
+    def begun(key_id: str | None = entry.id) -> int:
+        return store.journal.begin(Doing("chat", ME, ME, NOW, key_id=key_id, result=""))
+
+    number, spent = begun(), Spent(tokens_in=5, tokens_out=7)
+    store.journal.end(number, "finished", NOW, spent=spent)
+    store.journal.end(number, "finished", NOW, spent=spent)
+    store.journal.end(begun(), "valid", NOW)
+    store.journal.end(begun(None), "finished", NOW, spent=spent)
+    store.journal.end(begun("nobody"), "finished", NOW, spent=spent)
+    assert store.uses.days(ME, NOW.date()) == [DayOfUse(NOW.date(), 1, 0, 5, 7)]
+
+
+def test_an_end_that_is_not_counted_is_not_recorded(store: Repository) -> None:
+    """Both are written at once, or neither is."""
+    entry = put(store)
+    number = store.journal.begin(Doing("chat", ME, ME, NOW, key_id=entry.id, result=""))
+    with store._database.engine.begin() as connection:
+        connection.exec_driver_sql("ALTER TABLE daily_use RENAME TO elsewhere")
+    with pytest.raises(StoreError):
+        store.journal.end(number, "finished", NOW, spent=Spent())
+    (event,) = store.journal.page(Wanted(owner=ME))
+    assert event.result == ""
 
 
 def test_a_key_that_is_gone_or_somebody_elses_counts_nothing(store: Repository) -> None:

@@ -131,3 +131,17 @@ def test_only_a_clear_yes_lets_secrets_be_seen(
     assert Settings().allow_reveal is allowed
     monkeypatch.delenv("MOHET_ALLOW_REVEAL")
     assert Settings().allow_reveal is False
+
+
+@pytest.mark.parametrize(
+    ("value", "days"),
+    [("30", 30), ("0", 0), ("-1", None), ("ninety", None), ("1e9", None), ("nan", None)],
+)
+@pytest.mark.parametrize("name", ["secret_max_age_days", "unused_days"])
+def test_a_number_of_days_is_read_or_left_at_the_usual(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, days: int | None
+) -> None:
+    """For a reminder no start may fail; 0 turns it off."""
+    usual = {"secret_max_age_days": 90, "unused_days": 60}[name]
+    monkeypatch.setenv(f"MOHET_{name.upper()}", value)
+    assert getattr(Settings(), name) == (usual if days is None else days)

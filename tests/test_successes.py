@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from mohet_keys.case import KEY_WORKS, NO_KEY_NEEDED
 from mohet_keys.model import Verdict
+from mohet_keys.successes_account import Facts, facts
 from tests.judging import answer, listed
 
 KEY = "GET /api/v1/key"
@@ -223,6 +226,88 @@ def test_deepseeks_balance_is_read(is_available: bool, verdict: str) -> None:
     """One word says whether the key can be used."""
     body = {"is_available": is_available, "balance_infos": []}
     assert verdict == answer("deepseek", 200, body, "GET /user/balance").verdict
+
+
+# --- what an account tells in numbers ---------------------------------------------------------
+
+
+def key_facts(**info: Any) -> Facts:
+    """What OpenRouter's key information tells of these."""
+    return facts("openrouter", json.dumps({"data": info}).encode())
+
+
+@pytest.mark.parametrize(
+    ("left", "credit"),
+    [(4.2, 4.2), (0, 0.0), (-3, 0.0), (-0.0, 0.0), ("4.20", 4.2), (None, None)],
+)
+def test_what_is_left_of_a_keys_limit_is_told(left: Any, credit: float | None) -> None:
+    """In dollars, and never less than none; no limit of its own tells nothing."""
+    found = key_facts(limit_remaining=left)
+    assert found == Facts(credit)
+    assert str(found.credit) == str(credit)
+
+
+@pytest.mark.parametrize("said", ["2027-01-03T10:00:00Z", "2027-01-03T12:00+02:00"])
+def test_the_end_of_a_key_is_told_in_utc(said: str) -> None:
+    """Whichever zone the provider writes it in."""
+    assert key_facts(expires_at=said).expires_at == datetime(2027, 1, 3, 10, tzinfo=UTC)
+
+
+def test_balances_are_told_too() -> None:
+    """OpenRouter's account: what was bought less what was used. Ollama's cloud: both its parts."""
+    assert key_facts(total_credits=10, total_usage=4) == Facts(6.0)
+    assert key_facts(total_credits=4, total_usage=10) == Facts(0.0)
+    cloud = {"included": {"balance_usd": 72.5}, "purchased": {"balance_usd": 25}}
+    assert facts("ollama", json.dumps(cloud).encode()) == Facts(97.5)
+    assert facts("ollama", json.dumps({"included": left(9)}).encode()) == Facts()
+    assert facts("groq", json.dumps(cloud).encode()) == Facts()
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        *("NaN", "1e999", "-1e999", "1e300", "9" * 400, "9" * 9999, '"1e5"', '"abc"', '"\\ud800"'),
+        *("true", "[]", "{}", "[[1]]", '""', "null"),
+    ],
+)
+def test_t29_an_odd_amount_counts_as_not_told(value: str) -> None:
+    """None that makes no sense gets any further."""
+    body = f'{{"data": {{"limit_remaining": {value}, "total_credits": {value}}}}}'
+    assert facts("openrouter", body.encode()) == Facts()
+    assert facts("ollama", f'{{"included": {{"balance_usd": {value}}}}}'.encode()) == Facts()
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        *("someday", "0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-14:00", "1970-01-01"),
+        *("9999-12-31", "2027-01-03T10:00:00+99:00", "2" * 100_000, "\ud800", "", 5, [], True),
+        *(1798970400, float("inf")),
+    ],
+)
+def test_t29_an_odd_moment_counts_as_not_told(value: Any) -> None:
+    """None that could not be stored, or shown in every zone, gets any further."""
+    assert key_facts(expires_at=value, limit_remaining=1) == Facts(1.0)
+
+
+@pytest.mark.parametrize("provider", ["openrouter", "ollama", "", "nobody"])
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"\xff\xfe",
+        b"null",
+        b"[]",
+        b"5",
+        b'{"data": []}',
+        b'{"data": 5}',
+        b"<html>",
+        b"[" * 9999,
+    ],
+)
+def test_t29_any_answer_may_be_asked_for_its_facts(provider: str, body: bytes) -> None:
+    """What is no account has none."""
+    assert facts(provider, body) == Facts()
 
 
 # --- replies ----------------------------------------------------------------------------------
