@@ -6,17 +6,14 @@ so each text is made harmless for where it goes: a page, a terminal or a spreads
 
 from __future__ import annotations
 
-import csv
-import io
-import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, tzinfo
 
 from mohet_keys.errors import NotFoundError
 from mohet_keys.journal import UNREADABLE, Journal, Wanted
 from mohet_keys.model import Activity
-from mohet_keys.printed import JOINERS, printable
+from mohet_keys.spreadsheet import BOM, cell, harmless, lines
 from mohet_keys.standing import WORDS, vendor_label
 
 ACTIONS: dict[str, str] = {
@@ -29,6 +26,7 @@ ACTIONS: dict[str, str] = {
     "undo": "Replacement undone",
     "delete": "Deleted",
     "check": "Checked",
+    "watch": "Watched",
     "try": "Tested",
     "chat": "Chat",
     "use": "Used",
@@ -41,6 +39,8 @@ ACTIONS: dict[str, str] = {
     "restore": "Restored",
 }
 """What can happen, as people read it."""
+QUIET = ("watch",)
+"""What happens by itself all day long, so that it is told only to those who ask for it."""
 ENDS: dict[str, str] = {
     "done": "Done",
     "finished": "Finished",
@@ -66,8 +66,6 @@ PAGE = 50
 MOST_ROWS = 50_000
 """Entries that a table takes along at most."""
 MOST_BYTES = 32 * 1024 * 1024
-LONGEST = 500
-"""Characters of one text that are shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,23 +134,13 @@ def moment(entry: Activity, zone: tzinfo | None) -> datetime | None:
     return None if entry.action == UNREADABLE else entry.at.astimezone(zone)
 
 
-def harmless(text: str) -> str:
-    """A text of an entry on one line, of a sensible length, all of it to be seen."""
-    shown = printable(text[: LONGEST + 1])
-    return shown if len(shown) <= LONGEST else f"{shown[: LONGEST - 1]}…"
-
-
 # --- a table for spreadsheets -----------------------------------------------------------------
 
 _TOLD = (
     *("Who", "Action", "Key", "Provider", "Host", "Result", "Detail", "Key id", "Request id"),
     "Secret’s mark",
 )
-_BOM = b"\xef\xbb\xbf"
 _AT_ONCE = 1000
-# What a spreadsheet takes for a formula; also behind spaces, in full width, and behind the
-# semicolon that parts cells in some countries.
-_FORMULA = re.compile(rf"(^|;)(?=[\s{JOINERS}]*[=+\-@＝＋－＠])|^(?=[\t\r\n])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,14 +164,14 @@ def table(
 
     At most `most` entries and about `largest` bytes; its last line says when that cut it.
     """
-    written = [_BOM, _lines([("Time (UTC)", f"Time ({zone})", *_TOLD)])]
+    written = [BOM, lines([("Time (UTC)", f"Time ({zone})", *_TOLD)])]
     count = size = 0
     for part in _parts(journal.all(wanted, most + 1)):
         kept = part[: most - count] if size <= largest else []
-        written.append(_lines(_row(entry, zone) for entry in kept))
+        written.append(lines(_row(entry, zone) for entry in kept))
         count, size = count + len(kept), size + len(written[-1])
         if len(kept) < len(part):
-            written.append(_lines([(cut_words(count),)]))
+            written.append(lines([(cut_words(count),)]))
             return Table(b"".join(written), count, is_cut=True)
     return Table(b"".join(written), count, is_cut=False)
 
@@ -191,11 +179,6 @@ def table(
 def cut_words(rows: int) -> str:
     """That older entries were left out, as one sentence."""
     return f"Only the latest {rows:,} entries are here; older ones were left out."
-
-
-def cell(text: str) -> str:
-    """A text that no spreadsheet takes for a formula, on one line."""
-    return harmless(_FORMULA.sub(r"\1'", text))
 
 
 def _row(entry: Activity, zone: tzinfo) -> list[str]:
@@ -206,12 +189,6 @@ def _row(entry: Activity, zone: tzinfo) -> list[str]:
     )
     said = (f"{time:%Y-%m-%d %H:%M:%S}" if time else "" for time in times)
     return [*said, *(cell(text or "") for text in told)]
-
-
-def _lines(rows: Iterable[Sequence[str]]) -> bytes:
-    text = io.StringIO()
-    csv.writer(text).writerows(rows)
-    return text.getvalue().encode()
 
 
 def _parts(entries: Iterator[Activity]) -> Iterator[list[Activity]]:

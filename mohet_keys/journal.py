@@ -48,6 +48,8 @@ class Wanted:
     result: str | None = None
     search: str = ""
     since: datetime | None = None
+    but: tuple[str, ...] = ()
+    """Actions that are left out."""
 
 
 class Journal:
@@ -209,6 +211,8 @@ def _narrowed(asked: Select[Any], wanted: Wanted) -> Select[Any]:
         _RESULT: wanted.result,
     }
     asked = asked.where(*(column == value for column, value in same.items() if value is not None))
+    if wanted.but:
+        asked = asked.where(EVENT.c.action.not_in(wanted.but))
     if wanted.since is not None:
         asked = asked.where(EVENT.c.at >= wanted.since)
     sought = storable(wanted.search.strip())

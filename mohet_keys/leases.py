@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import delete, func, insert, select, update
 
 from mohet_keys.database import Database
 from mohet_keys.tables import LEASE, PROCESS
@@ -76,10 +76,20 @@ class Leases:
         with self._database.writing() as connection:
             connection.execute(delete(LEASE).where(LEASE.c.name == name, LEASE.c.holder == holder))
 
-    def announce(self, process: str, masters: Sequence[str], now: datetime) -> None:
-        """Say that a process runs, and which master keys it has; again from time to time."""
+    def announce(
+        self,
+        process: str,
+        masters: Sequence[str],
+        now: datetime,
+        *,
+        used_at: datetime | None = None,
+    ) -> None:
+        """Say that a process runs, and which master keys it has; again from time to time.
+
+        `used_at` is when somebody last used it.
+        """
         with self._database.writing() as connection:
-            values = {"masters": " ".join(masters), "seen_at": now}
+            values = {"masters": " ".join(masters), "seen_at": now, "used_at": used_at}
             own = PROCESS.c.id == process
             if not connection.execute(update(PROCESS).where(own).values(values)).rowcount:
                 connection.execute(insert(PROCESS).values(id=process, started_at=now, **values))
@@ -89,6 +99,13 @@ class Leases:
         """Say that a process ends."""
         with self._database.writing() as connection:
             connection.execute(delete(PROCESS).where(PROCESS.c.id == process))
+
+    def last_used(self, now: datetime) -> datetime | None:
+        """When somebody last used one of the running processes, as far as they told."""
+        asked = select(func.max(PROCESS.c.used_at)).where(PROCESS.c.seen_at >= now - ALIVE_FOR)
+        with self._database.reading() as connection:
+            used_at: datetime | None = connection.execute(asked).scalar()
+        return used_at
 
     def running(self, now: datetime) -> list[Running]:
         """The processes that were heard of lately and are not seen to be gone."""

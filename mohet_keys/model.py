@@ -113,6 +113,7 @@ Action = Literal[
     "undo",
     "delete",
     "check",
+    "watch",
     "try",
     "chat",
     "reveal",

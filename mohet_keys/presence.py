@@ -1,4 +1,5 @@
-"""A running app says that it runs and which master keys it has, so that none is taken from it."""
+"""A running app says that it runs, which master keys it has, so that none is taken from it, and
+when it was last used."""
 
 from __future__ import annotations
 
@@ -32,7 +33,12 @@ class Presence:
         self._clock = clock
         self._process = name_of_this_process()
         self._has_left = False
+        self._used_at: datetime | None = None
         self._turn = threading.Lock()
+
+    def touch(self) -> None:
+        """Somebody uses the app just now. Costs nothing: the next sign of life tells it."""
+        self._used_at = self._clock()
 
     async def beat(self, every: float = EVERY) -> None:
         """Give signs of life until cancelled, then say that the process ends.
@@ -56,7 +62,9 @@ class Presence:
         with self._turn, suppress(StoreError):
             if not self._has_left:
                 now = self._clock()
-                self._repository.leases.announce(self._process, self._safe.master_ids, now)
+                self._repository.leases.announce(
+                    self._process, self._safe.master_ids, now, used_at=self._used_at
+                )
                 self._repository.forget_former(now)
 
     def leave(self) -> None:

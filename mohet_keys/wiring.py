@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 
 from mohet_keys import masterkey, vault
 from mohet_keys.chat import ChatService
@@ -17,6 +18,7 @@ from mohet_keys.settings import Settings
 from mohet_keys.starting import Starter
 from mohet_keys.transfer import Transfer
 from mohet_keys.validation import ValidationService
+from mohet_keys.watching import Watcher
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +36,7 @@ class Parts:
     safe: Safe
     rotation: Rotation
     presence: Presence
+    watcher: Watcher
 
     def close(self) -> None:
         """Let go of the store."""
@@ -71,6 +74,13 @@ def build(settings: Settings | None = None, *, outbound: Outbound | None = None)
         safe=safe,
         rotation=Rotation(repository, settings),
         presence=Presence(repository, safe),
+        watcher=Watcher(
+            keys,
+            repository,
+            way_out,
+            every=timedelta(minutes=settings.watch_minutes),
+            keep=timedelta(days=settings.keep_days),
+        ),
     )
 
 

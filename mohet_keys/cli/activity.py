@@ -46,7 +46,7 @@ def _wanted(parts: Parts, ref: str | None) -> Wanted:
     from mohet_keys.journal import Wanted
 
     if ref is None:
-        return Wanted(owner=LOCAL_OWNER)
+        return Wanted(owner=LOCAL_OWNER, but=activity.QUIET)
     try:
         return Wanted(owner=LOCAL_OWNER, key_id=parts.keys.find(ref, owner=LOCAL_OWNER).id)
     except NotFoundError:
@@ -72,6 +72,7 @@ def _as_object(entry: Activity) -> dict[str, object]:
 
 def _lines(page: Page) -> str:
     from mohet_keys import activity
+    from mohet_keys.spreadsheet import harmless
 
     if not page.entries:
         return "Nothing happened yet."
@@ -83,11 +84,11 @@ def _lines(page: Page) -> str:
             (
                 f"{time:%Y-%m-%d %H:%M:%S}" if time else "",
                 activity.action_words(entry),
-                activity.harmless(key),
-                activity.harmless(entry.host),
+                harmless(key),
+                harmless(entry.host),
                 activity.result_words(entry),
-                activity.harmless(entry.actor),
-                activity.harmless(entry.detail),
+                harmless(entry.actor),
+                harmless(entry.detail),
             )
         )
     more = "" if page.is_last else "\nThere is more that is older: --limit shows it."

@@ -72,9 +72,11 @@ def narrow() -> None:
 
 def wanted() -> Wanted:
     """What is asked for now, of the visitor's own."""
+    action = _word(ACTIONS, peek(ACTION)) or ""
     return Wanted(
         owner=resources.owner(),
-        action=_word(ACTIONS, peek(ACTION)) or "",
+        action=action,
+        but=() if action else activity.QUIET,
         provider=_PROVIDERS.get(peek(PROVIDER), ""),
         result=_word(RESULTS, peek(RESULT)),
         search=peek(SEARCH),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from mohet_keys.ui import chat_actions, chat_gate, chat_reply, chat_watch, messages, resources
+from mohet_keys.ui import chat_actions, chat_gate, chat_reply, messages, resources
 from mohet_keys.ui.chosen import Chosen, chosen
 from mohet_keys.ui.conversation import Conversation, Turn
 from mohet_keys.ui.state import ui
@@ -40,7 +40,6 @@ def show() -> None:
         submit_mode="disable",
         on_submit=chat_actions.send,
     )
-    chat_watch.show(now)
     with coming:
         chat_reply.follow(chat)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from mohet_keys.ui import key_switcher, model_picker, places
+from mohet_keys.ui import change_watch, key_switcher, model_picker, places
 from mohet_keys.ui.chosen import chosen
 
 
@@ -32,3 +32,4 @@ def show() -> None:
         ):
             key_switcher.show(now)
             model_picker.show(now)
+    change_watch.show(now)

@@ -10,7 +10,7 @@ from mohet_keys.standing import standing
 from mohet_keys.ui import chat_actions, places, resources
 from mohet_keys.ui.chosen import Chosen
 from mohet_keys.ui.text import code, escape, literal
-from mohet_keys.ui.verdict_badge import BADGES, dot
+from mohet_keys.ui.verdict_badge import BADGES, dot, mark
 
 OPEN = "header.keys"
 FIND = "header.find_key"
@@ -32,7 +32,7 @@ def _label(now: Chosen | None) -> str:
     if now is None:
         return "Select API Key"
     said = standing(now.entry)
-    return f"{dot(said.verdict)} {literal(now.entry.name)}"
+    return f"{mark(said.verdict)} {literal(now.entry.name)}"
 
 
 def _list(now: Chosen | None) -> None:

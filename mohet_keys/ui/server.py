@@ -81,14 +81,14 @@ async def readyz(_request: Request) -> PlainTextResponse:
 
 
 async def _be_present() -> None:
-    """Say from time to time that this app runs; first once its store opens."""
+    """Say from time to time that this app runs, and watch the keys; first once its store opens."""
     while True:
         try:
             parts = await asyncio.to_thread(resources.parts)
         except StoreError:
             await asyncio.sleep(presence.EVERY)
         else:
-            await parts.presence.beat()
+            await asyncio.gather(parts.presence.beat(), parts.watcher.run())
 
 
 @asynccontextmanager

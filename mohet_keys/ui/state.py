@@ -15,9 +15,10 @@ from typing import Literal
 
 import streamlit as st
 
+from mohet_keys.check_all import CheckAll
 from mohet_keys.discovery import LocalServer, Variable
 from mohet_keys.errors import Field
-from mohet_keys.model import CheckResult, Diagnosis
+from mohet_keys.model import CheckResult, Diagnosis, KeyEntry
 from mohet_keys.replacing import Replaced
 from mohet_keys.starting import Started
 from mohet_keys.transfer import Plan
@@ -85,6 +86,18 @@ class ActivityState:
 
 
 @dataclass(slots=True)
+class OverviewState:
+    """What of all keys a visitor looks at."""
+
+    open: str | None = None
+    """Id of the key whose drawer is open."""
+    turn: int = 0
+    """How often the table was asked for something else, so that no row stays marked."""
+    all_concerns: bool = False
+    """Whether all keys that need attention are listed, and not only the first."""
+
+
+@dataclass(slots=True)
 class TransferState:
     """A file that is being brought in. It holds no secret but sealed ones."""
 
@@ -112,6 +125,29 @@ class Ready:
     address: str
 
 
+@dataclass(frozen=True, slots=True)
+class SeenKey:
+    """How the selected key stood when a page was last drawn; a higher `grade` is worse."""
+
+    key_id: str
+    revision: int
+    grade: int
+
+
+@dataclass(slots=True)
+class AllState:
+    """What is done with all keys at once."""
+
+    run: CheckAll | None = None
+    """The check of all keys that runs, or ran last; None when there is none to be seen."""
+    drawn: tuple[int, float] = (0, 0.0)
+    """How many results the page was last drawn with, and after how many seconds of the run."""
+    removing: tuple[KeyEntry, ...] = ()
+    """The rejected keys that the open dialog lists; empty while there is no dialog."""
+    more: bool = False
+    """There are more of them than it lists."""
+
+
 @dataclass(slots=True)
 class UiState:
     """What one visitor is doing now. Never holds a secret."""
@@ -135,8 +171,11 @@ class UiState:
     chat: Conversation = field(default_factory=Conversation)
     setup: SetupState = field(default_factory=SetupState)
     activity: ActivityState = field(default_factory=ActivityState)
+    overview: OverviewState = field(default_factory=OverviewState)
     transfer: TransferState = field(default_factory=TransferState)
+    every: AllState = field(default_factory=AllState)
     ready: Ready | None = None
+    seen: SeenKey | None = None
     given: dict[str, tuple[str | bool | int | None, float]] = field(default_factory=dict)
     """What widgets were given just now, and when by the monotonic clock."""
     running: dict[str, Future[CheckResult]] = field(default_factory=dict)
@@ -204,6 +243,13 @@ def pressed(widget: str) -> int | None:
     """The row of a table whose button was pressed just now."""
     click = st.session_state.get(widget)
     return click["row"] if click else None
+
+
+def marked(widget: str) -> int | None:
+    """The row of a table that is marked."""
+    state = st.session_state.get(widget)
+    rows = state["selection"]["rows"] if state else ()
+    return rows[0] if rows else None
 
 
 def put(widget: str, value: str | bool | int | None) -> None:

@@ -39,3 +39,10 @@ def colour(verdict: Verdict) -> Colour:
 def dot(verdict: Verdict) -> str:
     """A dot in the verdict's colour as Markdown. Words stand beside it for who sees none."""
     return f":{BADGES[verdict][1]}[●]"
+
+
+def mark(verdict: Verdict) -> str:
+    """What stands beside a key's name: a dot, or the icon of what is wrong, for every eye."""
+    _, hue, icon = BADGES[verdict]
+    is_plain = verdict in {Verdict.VALID, Verdict.UNCHECKED}
+    return dot(verdict) if is_plain else f":{hue}[:material/{icon}:]"
