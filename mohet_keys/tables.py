@@ -68,6 +68,8 @@ class KeyRow(_Base, table=True):
         Index("api_key_all_age", "owner", "created_at", "id"),
         Index("api_key_all_name", "owner", "name_key", "id"),
         Index("api_key_all_rank", "owner", "rank", "name_key", "id"),
+        # The oldest secrets, and how many are too old, counted in the index alone.
+        Index("api_key_secret", "owner", "has_secret", "secret_at", "rank", "id"),
     )
 
     id: str = _text(IDENTITY, primary_key=True)
@@ -105,6 +107,7 @@ class CheckRow(_Base, table=True):
     """The last check of each key, and beside it what was last proven."""
 
     __tablename__ = "key_check"
+    __table_args__ = (Index("key_check_expires", "expires_at", "key_id", "revision"),)
 
     key_id: str = _key_id()
     revision: int = Field(sa_column_kwargs={"info": COSMETIC})

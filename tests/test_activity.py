@@ -15,11 +15,12 @@ import pytest
 from pydantic import SecretStr
 
 from mohet_keys import activity
-from mohet_keys.activity import ACTIONS, RESULTS, cell, harmless, table
+from mohet_keys.activity import ACTIONS, RESULTS, table
 from mohet_keys.errors import NotFoundError
 from mohet_keys.journal import UNREADABLE, Journal, Wanted
 from mohet_keys.model import LOCAL_OWNER, Action, Activity, Doing, NewKey, Outcome, Verdict
 from mohet_keys.repository import Repository
+from mohet_keys.spreadsheet import LONGEST, cell, harmless
 from mohet_keys.ui.verdict_badge import BADGES
 from mohet_keys.wiring import Parts
 from tests.leaks import canary, scan
@@ -95,9 +96,9 @@ def test_an_entry_that_cannot_be_read_says_so() -> None:
 def test_a_text_is_harmless_and_short() -> None:
     """Nothing hides in it, and one text does not push away all the others."""
     assert harmless("a\u202eb\r\n\x00") == "a\\u202eb\\r\\n\\x00"
-    assert len(harmless("x" * 100_000)) == activity.LONGEST
-    assert len(harmless("\x1b" * 100_000)) == activity.LONGEST
-    assert harmless("é" * activity.LONGEST) == "é" * activity.LONGEST
+    assert len(harmless("x" * 100_000)) == LONGEST
+    assert len(harmless("\x1b" * 100_000)) == LONGEST
+    assert harmless("é" * LONGEST) == "é" * activity.LONGEST
 
 
 def test_a_period_begins_so_long_ago() -> None:

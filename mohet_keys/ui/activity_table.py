@@ -10,8 +10,9 @@ from zoneinfo import ZoneInfo
 import streamlit as st
 
 from mohet_keys import activity
-from mohet_keys.activity import ENDS, harmless
+from mohet_keys.activity import ENDS
 from mohet_keys.model import Activity, KeyEntry
+from mohet_keys.spreadsheet import harmless
 from mohet_keys.ui import clock, memory, resources
 from mohet_keys.ui.state import act, pressed, ui
 from mohet_keys.ui.verdict_badge import BADGES, Colour

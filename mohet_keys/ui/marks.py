@@ -15,6 +15,9 @@ _TILE = (
 )
 _GLYPHS = {
     "key": '<circle cx="19" cy="29" r="6"/><path d="M23.5 24.5 34 14m-5 5 4 4m-1-7 3 3"/>',
+    "overview": '<rect x="12" y="12" width="10" height="14" rx="2"/><rect x="26" y="12" width="10" '
+    'height="8" rx="2"/><rect x="12" y="30" width="10" height="6" rx="2"/><rect x="26" y="24" '
+    'width="10" height="12" rx="2"/>',
     "activity": '<path d="M11 25h6l4-11 6 21 4-10h6"/>',
     "openai": '<circle cx="24" cy="24" r="4"/><path d="M24 11v6m0 14v6m-11-19 5 3m12 6 5 3m0-12'
     '-5 3m-12 6-5 3"/>',

@@ -25,11 +25,12 @@ class Place:
 
 CHAT = Place("chat", "Chat", layout="centered")
 API_KEYS = Place("api_keys", "API Keys")
+OVERVIEW = Place("overview", "Overview")
 ACTIVITY = Place("activity", "Activity")
 TRANSFER = Place("transfer", "Import and export")
 SETUP = Place("setup", "Chat Setup")
 
-PLACES = (CHAT, API_KEYS, ACTIVITY, TRANSFER, SETUP)
+PLACES = (CHAT, API_KEYS, OVERVIEW, ACTIVITY, TRANSFER, SETUP)
 """The first is what the bare address opens."""
-IN_MENU = (CHAT, API_KEYS, ACTIVITY)
+IN_MENU = (CHAT, API_KEYS, OVERVIEW, ACTIVITY)
 """Those that the header leads to."""

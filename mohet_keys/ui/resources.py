@@ -11,6 +11,8 @@ from mohet_keys.background import Background, shared
 from mohet_keys.chat import ChatService
 from mohet_keys.http import Outbound
 from mohet_keys.model import LOCAL_OWNER
+from mohet_keys.overview import Overview
+from mohet_keys.reminders import Rules
 from mohet_keys.replacing import Replacer
 from mohet_keys.service import KeyService
 from mohet_keys.settings import Settings
@@ -40,6 +42,12 @@ def keys() -> KeyService:
     return parts().keys
 
 
+def rules() -> Rules:
+    """When a key is reminded of."""
+    found = settings()
+    return Rules(found.secret_max_age_days, found.unused_days)
+
+
 def checks() -> ValidationService:
     """The checks."""
     return parts().checks
@@ -63,6 +71,11 @@ def replacer() -> Replacer:
 def transfer() -> Transfer:
     """Keys in files, on their way out and in."""
     return parts().transfer
+
+
+def overview() -> Overview:
+    """All keys at a glance."""
+    return Overview(parts().keys, parts().repository)
 
 
 def outbound() -> Outbound:

@@ -17,6 +17,10 @@ def upgrade() -> None:
     op.add_column("key_check", sa.Column("credit", sa.Float))
     op.add_column("key_check", sa.Column("expires_at", sa.DateTime))
     op.add_column("process", sa.Column("used_at", sa.DateTime))
+    op.create_index(
+        "api_key_secret", "api_key", ["owner", "has_secret", "secret_at", "rank", "id"]
+    )
+    op.create_index("key_check_expires", "key_check", ["expires_at", "key_id", "revision"])
     _history()
     _use()
     op.create_table(
@@ -65,6 +69,8 @@ def downgrade() -> None:
     """Only for the test that makes a store of the earlier version."""
     for table in ("watch", "daily_use", "check_history"):
         op.drop_table(table)
+    op.drop_index("api_key_secret", "api_key")
+    op.drop_index("key_check_expires", "key_check")
     op.drop_column("process", "used_at")
     op.drop_column("key_check", "expires_at")
     op.drop_column("key_check", "credit")

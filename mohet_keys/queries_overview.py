@@ -1,0 +1,145 @@
+"""Figures and pages over all keys of an owner, each answered by an index.
+
+So the first screen takes hardly longer with 10,000 keys than with a hundred: what can be counted
+is counted in an index alone, and of what is listed only a page is read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, and_, func, not_, select
+
+from mohet_keys.database import Database
+from mohet_keys.model import Verdict
+from mohet_keys.queries import ORDER, RANKS, Sort, filtered
+from mohet_keys.tables import CHECK, KEY
+
+TROUBLED = frozenset(verdict for verdict in RANKS if RANKS[verdict] < RANKS[Verdict.UNVERIFIED])
+"""Verdicts that ask for something to be done."""
+_VERDICTS = {rank: verdict for verdict, rank in RANKS.items()}
+_FINE = KEY.c.rank >= RANKS[Verdict.UNVERIFIED]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Which keys are asked for, and in what order; what is left out narrows nothing."""
+
+    provider: str | None = None
+    verdict: Verdict | None = None
+    search: str = ""
+    sort: Sort = "status"
+
+
+class Survey:
+    """All keys of an owner, counted and paged. Any method may raise StoreError."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def verdicts(self, owner: str) -> dict[tuple[str, Verdict], int]:
+        """How many keys of each provider have each verdict."""
+        asked = (
+            select(KEY.c.provider, KEY.c.rank, func.count())
+            .where(KEY.c.owner == owner)
+            .group_by(KEY.c.provider, KEY.c.rank)
+        )
+        found: dict[tuple[str, Verdict], int] = {}
+        with self._database.reading() as connection:
+            for slug, rank, count in connection.execute(asked):
+                place = (slug, _VERDICTS.get(rank, Verdict.UNCHECKED))
+                found[place] = found.get(place, 0) + count
+        return found
+
+    def ids(self, owner: str, asked: Asked, *, offset: int = 0, limit: int | None) -> list[str]:
+        """The keys that are asked for, in order."""
+        wanted = _narrowed(select(KEY.c.id), owner, asked)
+        return self._column(wanted.order_by(*ORDER[asked.sort]).offset(offset).limit(limit))
+
+    def count(self, owner: str, asked: Asked) -> int:
+        """How many keys are asked for."""
+        return self._number(_narrowed(select(func.count()).select_from(KEY), owner, asked))
+
+    def oldest_secret(self, owner: str) -> datetime | None:
+        """When the oldest of all secrets was put in; None without any."""
+        asked = select(KEY.c.secret_at).where(*_aged(owner)).order_by(KEY.c.secret_at).limit(1)
+        with self._database.reading() as connection:
+            at: datetime | None = connection.execute(asked).scalar()
+        return at
+
+    # --- what will bite next --------------------------------------------------------------------
+
+    def ending(self, owner: str, before: datetime) -> int:
+        """How many keys their provider ends until then, or has ended."""
+        return self._number(_ending(select(func.count()), owner, before))
+
+    def ending_of_working(self, owner: str, before: datetime) -> int:
+        """The same, without those that are in trouble anyway."""
+        return self._number(_ending(select(func.count()), owner, before).where(_FINE))
+
+    def ending_ids(self, owner: str, before: datetime, *, offset: int, limit: int) -> list[str]:
+        """Those keys, the first to end first."""
+        asked = _ending(select(KEY.c.id), owner, before).where(_FINE)
+        return self._column(asked.order_by(CHECK.c.expires_at, KEY.c.id), offset, limit)
+
+    def old(self, owner: str, secret_before: datetime, ending_before: datetime) -> int:
+        """How many keys have a secret from before that, and neither end until then nor are in
+        trouble anyway."""
+        asked = select(func.count()).select_from(KEY)
+        return self._number(asked.where(*_old(owner, secret_before, ending_before)))
+
+    def old_ids(
+        self,
+        owner: str,
+        secret_before: datetime,
+        ending_before: datetime,
+        *,
+        offset: int,
+        limit: int,
+    ) -> list[str]:
+        """Those keys, the oldest secret first."""
+        asked = select(KEY.c.id).where(*_old(owner, secret_before, ending_before))
+        return self._column(asked.order_by(KEY.c.secret_at, KEY.c.rank, KEY.c.id), offset, limit)
+
+    def troubled_ids(self, owner: str, *, offset: int, limit: int) -> list[str]:
+        """Keys whose verdict asks for something to be done, the worst first."""
+        asked = select(KEY.c.id).where(KEY.c.owner == owner, not_(_FINE))
+        return self._column(asked.order_by(*ORDER["status"]), offset, limit)
+
+    def _column(self, asked: Select[Any], offset: int = 0, limit: int | None = None) -> list[str]:
+        if limit is not None:
+            asked = asked.offset(offset).limit(limit)
+        with self._database.reading() as connection:
+            return list(connection.execute(asked).scalars())
+
+    def _number(self, asked: Select[Any]) -> int:
+        with self._database.reading() as connection:
+            return int(connection.execute(asked).scalar_one())
+
+
+def _narrowed(wanted: Select[Any], owner: str, asked: Asked) -> Select[Any]:
+    wanted = filtered(wanted.where(KEY.c.owner == owner), asked.provider, asked.search)
+    if asked.verdict is not None:
+        wanted = wanted.where(KEY.c.rank == RANKS[asked.verdict])
+    return wanted
+
+
+def _aged(owner: str) -> Sequence[ColumnElement[bool]]:
+    return (KEY.c.owner == owner, KEY.c.has_secret.is_(True), KEY.c.secret_at.is_not(None))
+
+
+def _ending(wanted: Select[Any], owner: str, before: datetime) -> Select[Any]:
+    present = and_(CHECK.c.key_id == KEY.c.id, CHECK.c.revision == KEY.c.revision)
+    return wanted.select_from(CHECK.join(KEY, present)).where(
+        KEY.c.owner == owner, CHECK.c.expires_at <= before
+    )
+
+
+def _old(
+    owner: str, secret_before: datetime, ending_before: datetime
+) -> Sequence[ColumnElement[bool]]:
+    ends = _ending(select(KEY.c.id), owner, ending_before)
+    return (*_aged(owner), KEY.c.secret_at < secret_before, _FINE, KEY.c.id.not_in(ends))

@@ -1,0 +1,81 @@
+"""Which of all keys the table shows, and in what order: the fields above it."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from mohet_keys.overview import Asked
+from mohet_keys.providers import PROVIDERS
+from mohet_keys.repository import Sort
+from mohet_keys.standing import WORDS
+from mohet_keys.ui.state import act, peek, put, ui
+
+SEARCH = "overview.search"
+PROVIDER = "overview.provider"
+VERDICT = "overview.verdict"
+SORT = "overview.sort"
+PAGES = "overview.page"
+
+SORTS: dict[str, Sort] = {
+    "Worst first": "status",
+    "By name": "name",
+    "Newest first": "newest",
+    "Oldest first": "oldest",
+}
+_PROVIDERS = {row.label: row.slug for row in PROVIDERS}
+_VERDICTS = {words: verdict for verdict, words in WORDS.items()}
+
+
+def show() -> None:
+    """Draw the fields."""
+    grid = st.grid(4, min_column_width=150, key="overview-filters")
+    with grid.cell():
+        st.text_input(
+            "Search keys",
+            key=SEARCH,
+            type="search",
+            placeholder="Name, endpoint or end of the key",
+            label_visibility="collapsed",
+            on_change=narrow,
+        )
+    for label, widget, words in (
+        ("Provider", PROVIDER, list(_PROVIDERS)),
+        ("Verdict", VERDICT, list(_VERDICTS)),
+    ):
+        with grid.cell():
+            st.selectbox(
+                label,
+                words,
+                index=None,
+                key=widget,
+                placeholder=f"Any {label.lower()}",
+                label_visibility="collapsed",
+                on_change=narrow,
+            )
+    with grid.cell():
+        st.selectbox(
+            "Sort keys",
+            list(SORTS),
+            key=SORT,
+            label_visibility="collapsed",
+            on_change=narrow,
+        )
+
+
+@act
+def narrow() -> None:
+    """Something else is asked for: begin at its first page, with no row marked."""
+    put(PAGES, 1)
+    state = ui()
+    state.ready = None
+    state.overview.turn += 1
+
+
+def asked() -> Asked:
+    """What is asked for now."""
+    return Asked(
+        provider=_PROVIDERS.get(peek(PROVIDER)),
+        verdict=_VERDICTS.get(peek(VERDICT)),
+        search=peek(SEARCH).strip(),
+        sort=SORTS.get(peek(SORT), "status"),
+    )
