@@ -137,23 +137,25 @@ def _proven(verdict: str | None, reason: str, at: datetime) -> Proven | None:
 # --- values into rows ------------------------------------------------------------------------
 
 _PROVES_NOTHING = {Verdict.UNVERIFIED, Verdict.LOCKED, Verdict.UNCHECKED}
+_AGAINST_IT = {Verdict.INVALID, Verdict.LIMITED, Verdict.MISCONFIGURED}
+_SHOWN = 200
 
 
 def with_proof(result: CheckResult, before: CheckResult | None) -> CheckResult:
-    """The result beside what is proven: by itself, or before it when it proves nothing.
-
-    What such a one does not tell of credit and end stays as it was told before.
-    """
+    """The result beside what is proven: by itself, or before it when it proves nothing."""
     said = result.diagnosis
+    result = _with_account(result, before)
     if said.verdict.is_passing or said.verdict in _PROVES_NOTHING:
-        kept = before or result
-        return replace(
-            result,
-            proven=before.proven if before else None,
-            credit=kept.credit if result.credit is None else result.credit,
-            expires_at=result.expires_at or kept.expires_at,
-        )
+        return replace(result, proven=before.proven if before else None)
     return replace(result, proven=Proven(said.verdict, said.reason, result.checked_at))
+
+
+def _with_account(result: CheckResult, before: CheckResult | None) -> CheckResult:
+    """Where no account was shown and nothing is known against the key, what was told of credit
+    and end before still stands."""
+    if before is None or result.http_status == _SHOWN or result.diagnosis.verdict in _AGAINST_IT:
+        return result
+    return replace(result, credit=before.credit, expires_at=before.expires_at)
 
 
 def check_columns(result: CheckResult) -> dict[str, Any]:

@@ -541,6 +541,21 @@ def test_a_reply_shows_a_key_in_its_better_light(
         assert check.models == ("m-1", "m-2")
 
 
+@pytest.mark.parametrize(("behaviour", "credit"), [("good", 4.2), ("nocredit", None)])
+def test_a_message_forgets_no_end_and_no_credit_but_what_is_spent(
+    desk: Desk, shared: Simulator, behaviour: str, credit: float | None
+) -> None:
+    """A chat tells neither, so what the check before told stays, unless it is known better."""
+    key_id = desk.put("openai", shared.endpoint("openai"), behaviour)
+    ends = datetime(2027, 1, 3, tzinfo=UTC)
+    desk.mark(key_id, Verdict.UNREACHABLE, credit=4.2, expires_at=ends)
+    desk.say(key_id, model=MODELS["openai"])
+    check = desk.entry(key_id).check
+    assert check
+    assert check.diagnosis.reason != "as before"
+    assert (check.credit, check.expires_at) == (credit, ends)
+
+
 # --- what it took -------------------------------------------------------------------------------
 
 

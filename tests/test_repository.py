@@ -409,6 +409,31 @@ def test_what_proves_nothing_leaves_the_proof(store: Repository, verdict: Verdic
     assert (check.proven.verdict, check.proven.at) == proven
 
 
+@pytest.mark.parametrize(
+    ("verdict", "status", "stays"),
+    [
+        (Verdict.UNREACHABLE, None, True),
+        (Verdict.UNREACHABLE, 503, True),
+        (Verdict.VALID, 429, True),
+        (Verdict.LOCKED, None, True),
+        (Verdict.VALID, 200, False),
+        (Verdict.LIMITED, 402, False),
+        (Verdict.INVALID, 401, False),
+    ],
+)
+def test_what_an_account_told_stays_until_it_is_asked_again(
+    store: Repository, verdict: Verdict, status: int | None, *, stays: bool
+) -> None:
+    """Credit and end outlive an outage; not another answer, nor what speaks against the key."""
+    entry = put(store)
+    kept = store.save_check(result(entry, http_status=200, credit=4.2, expires_at=LATER), ME)
+    assert (kept.credit, kept.expires_at) == (4.2, LATER)
+    store.save_check(result(entry, verdict, http_status=status), ME)
+    check = store.entry(entry.id, ME).check
+    assert check is not None
+    assert (check.credit, check.expires_at) == ((4.2, LATER) if stays else (None, None))
+
+
 def test_a_check_of_an_older_revision_is_not_kept(store: Repository) -> None:
     """A check that was under way while the secret changed says nothing of the new one."""
     entry = put(store)

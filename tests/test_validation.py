@@ -228,6 +228,32 @@ def test_without_credit_a_free_model_is_recommended(
     assert check_one(shelf, shared, "openrouter", behaviour).recommended_model == "openrouter/free"
 
 
+@pytest.mark.parametrize(
+    ("server", "behaviour", "credit"),
+    [
+        ("openrouter", "good", 74.5),
+        ("openrouter", "nocredit", 0.0),
+        ("openrouter", "freetier", None),
+        ("openrouter", "revoked", None),
+        ("ollama-cloud", "good", 97.5),
+        ("groq", "good", None),
+    ],
+)
+def test_what_is_left_is_in_the_result(
+    shelf: Shelf, shared: Simulator, server: str, behaviour: str, credit: float | None
+) -> None:
+    """Read off the answer that proves the key, where that tells it."""
+    result = check_one(shelf, shared, server, behaviour)
+    assert (result.credit, result.expires_at) == (credit, None)
+
+
+def test_the_end_of_a_key_is_in_the_result(shelf: Shelf, shared: Simulator) -> None:
+    """That of one that has ended, too."""
+    ends = check_one(shelf, shared, "openrouter", "expired").expires_at
+    assert ends is not None
+    assert ends < datetime.now(UTC)
+
+
 @pytest.mark.parametrize("server", ["lmstudio", "lmstudio-old", "lmstudio-oldest", "ollama"])
 def test_a_local_server_needs_no_key(shelf: Shelf, shared: Simulator, server: str) -> None:
     """Without a secret a local server is valid, of whatever age, and says why."""

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import streamlit as st
 
-from mohet_keys.model import Diagnosis, KeyEntry, Verdict
+from mohet_keys import reminders
+from mohet_keys.model import CheckResult, Diagnosis, KeyEntry, Verdict
 from mohet_keys.providers import BY_SLUG
 from mohet_keys.standing import standing, vendor_label
-from mohet_keys.ui import actions, card_menu, clock, replace_form
+from mohet_keys.ui import actions, card_menu, clock, replace_form, resources
 from mohet_keys.ui.state import UiState
-from mohet_keys.ui.text import ago, brief, code, day, duration, escape, literal
+from mohet_keys.ui.text import ago, brief, code, day, dollars, duration, escape, literal
 from mohet_keys.ui.verdict_badge import badge, colour
 
 BUSY = ":gray-badge[:material/progress_activity: Checking]"
@@ -70,7 +71,21 @@ def _facts(entry: KeyEntry, here: clock.Here) -> str:
         took = entry.check.latency_ms
         answered = f", answered in {duration(took)}" if took is not None else ""
         lines.append(f":small[:material/schedule: Checked {when}{answered}]")
+        if told := _account(entry.check, here):
+            lines.append(f":small[:material/account_balance_wallet: {escape(told)}]")
+    lines += [
+        f":small[:material/notifications: {escape(f'{each.words} {each.remedy}')}]"
+        for each in reminders.of(entry, last_used=here.now, now=here.now, rules=resources.rules())
+    ]
     return "  \n".join(lines)
+
+
+def _account(check: CheckResult, here: clock.Here) -> str:
+    """What the provider tells of credit and end."""
+    told = [] if check.credit is None else [f"{dollars(check.credit)} left"]
+    if (at := check.expires_at) is not None:
+        told.append(f"{'Ends' if at > here.now else 'Ended'} on {day(at, here.zone)}")
+    return " · ".join(told)
 
 
 def _no_hint(entry: KeyEntry) -> str:

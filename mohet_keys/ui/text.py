@@ -89,3 +89,8 @@ def ago(at: datetime, now: datetime) -> str:
 def duration(milliseconds: int) -> str:
     """An answer time such as “312 ms” or “2.4 s”."""
     return f"{milliseconds} ms" if milliseconds < 1000 else f"{milliseconds / 1000:.1f} s"
+
+
+def dollars(amount: float) -> str:
+    """An amount of money such as “$4.20”, which Markdown would read as a formula: escape it."""
+    return f"${amount:,.2f}"

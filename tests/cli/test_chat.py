@@ -35,6 +35,15 @@ def test_key_and_model_can_be_named(shell: Shell) -> None:
     assert said.json["tokens_out"] == 8
 
 
+def test_a_message_counts_for_its_key(shell: Shell) -> None:
+    """As one from the page does; a check counts nothing."""
+    shell.add("groq", "Production")
+    assert shell.sql("SELECT count(*) FROM daily_use") == [(0,)]
+    shell("chat", "Hello", "--key", "groq/Production")
+    counted = shell.sql("SELECT requests, errors, tokens_in, tokens_out FROM daily_use")
+    assert counted == [(1, 0, 7, 8)]
+
+
 def test_without_a_key_it_says_what_to_do(shell: Shell) -> None:
     """Nothing is sent, and the way on is named."""
     said = shell("chat", "Hello")

@@ -5,8 +5,9 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 from concurrent.futures import wait
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 import streamlit as st
@@ -25,6 +26,8 @@ from mohet_keys.model import (
 )
 from mohet_keys.providers import PROVIDERS
 from mohet_keys.simulator.server import Simulator
+from mohet_keys.ui import resources
+from mohet_keys.ui.text import day, escape
 from mohet_keys.ui.verdict_badge import BADGES
 from mohet_keys.wiring import Parts
 from tests.browser.secrets import behaving, good
@@ -165,6 +168,59 @@ def test_every_verdict_has_its_badge_and_its_words(
     assert f"{BADGES[verdict][0]}]" in text
     assert "Some reason" in text
     assert "answered in 312 ms" in text
+
+
+@pytest.mark.parametrize(
+    ("credit", "left", "line"),
+    [
+        (4.2, None, "$4.20 left"),
+        (None, 400, "Ends on "),
+        (1234.5, 400, "$1,234.50 left · Ends on "),
+        (0.0, -400, "$0.00 left · Ended on "),
+    ],
+)
+def test_credit_and_end_are_on_the_card(
+    open_page: OpenPage, store: Parts, credit: float | None, left: int | None, line: str
+) -> None:
+    """Where the provider tells them, as plain words and no formula."""
+    entry, now = save(store), datetime.now(UTC)
+    said = Diagnosis(Verdict.VALID, "key works", "It works.")
+    ends = None if left is None else now + timedelta(days=left)
+    result = CheckResult(entry.id, entry.revision, said, now, credit=credit, expires_at=ends)
+    store.keys.record(result, owner=LOCAL_OWNER)
+    shown = words(open_page("groq"))
+    assert escape(line).strip() in shown
+    if ends:
+        assert escape(day(ends, ZoneInfo("Asia/Tokyo"))) in shown
+
+
+def test_a_card_without_an_account_says_nothing_of_it(open_page: OpenPage, store: Parts) -> None:
+    """Nor does a young key remind of anything."""
+    save(store)
+    shown = words(open_page("groq"))
+    assert ":material/account_balance_wallet:" not in shown
+    assert ":material/notifications:" not in shown
+
+
+def test_an_old_secret_and_an_end_that_is_near_are_reminded_of(
+    open_page: OpenPage, store: Parts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On the card, with what to do; not when the setting says never."""
+    entry, now = save(store), datetime.now(UTC)
+    said = Diagnosis(Verdict.VALID, "key works", "It works.")
+    ends = now + timedelta(days=3, hours=1)
+    result = CheckResult(entry.id, entry.revision, said, now, expires_at=ends)
+    store.keys.record(result, owner=LOCAL_OWNER)
+    with sqlite3.connect(tmp_path / "data" / "mohet_keys.db") as database:
+        old = (now - timedelta(days=120)).replace(tzinfo=None)
+        database.execute("update api_key set secret_at = ?, created_at = ?", (str(old), str(old)))
+    shown = words(open_page("groq"))
+    assert escape("The provider ends this key in 3 days. Create a new key there") in shown
+    assert escape("This secret is 120 days old. Create a new one") in shown
+    assert "Nothing was sent" not in shown
+    monkeypatch.setenv("MOHET_SECRET_MAX_AGE_DAYS", "0")
+    resources.settings.cache_clear()
+    assert "days old" not in words(open_page("groq"))
 
 
 def test_an_outage_says_what_was_proven(open_page: OpenPage, store: Parts) -> None:

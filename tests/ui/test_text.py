@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mohet_keys.ui.text import ago, code, day, duration, escape, literal, moment, zone_of
+from mohet_keys.ui.text import ago, code, day, dollars, duration, escape, literal, moment, zone_of
 
 AT = datetime(2026, 11, 24, 23, 30, tzinfo=UTC)
 
@@ -76,3 +76,8 @@ def test_durations_read_well() -> None:
     """Below a second in milliseconds, above in seconds."""
     assert duration(312) == "312 ms"
     assert duration(2400) == "2.4 s"
+
+
+def test_dollars_read_well() -> None:
+    """With cents, and in thousands."""
+    assert [dollars(amount) for amount in (0, 4.2, 1234.567)] == ["$0.00", "$4.20", "$1,234.57"]
