@@ -44,8 +44,10 @@ class Found:
 
     @property
     def answered(self) -> bool:
-        """Whether the key may be used, so that its list of models is worth asking for."""
-        return self.diagnosis.verdict in {Verdict.VALID, Verdict.LIMITED, Verdict.UNVERIFIED}
+        """Whether the key may be used, so that its list of models is worth asking for, and its
+        server did not ask to be left alone for a while."""
+        usable = self.diagnosis.verdict in {Verdict.VALID, Verdict.LIMITED, Verdict.UNVERIFIED}
+        return usable and not self.diagnosis.retry_after
 
     def facts(self, provider: str) -> account.Facts:
         """Credit and end of the key, where the answer that proved it tells them too."""
