@@ -287,7 +287,7 @@ class _Lease:
     def leave(self) -> None:
         """Leave it to another, for good. Raises nothing: it ends by itself before long."""
         with self._turn, suppress(StoreError):
-            self._has_left = True
+            self._has_left, self._taken_at = True, None
             self._leases.let_go(LEASE, self._holder)
 
 

@@ -1,0 +1,91 @@
+"""The watcher as people meet it: a key turns bad while a page is open."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from mohet_keys.model import LOCAL_OWNER
+from mohet_keys.simulator.server import Simulator
+from tests.browser.app_server import AppServer
+from tests.browser.chat_screen import ChatScreen
+from tests.browser.secrets import good
+from tests.browser.test_chat_journey import seed
+
+TURNED = "My groq turned invalid: wrong key. Fix it or choose another key."
+
+
+@pytest.fixture
+def simulator() -> Iterator[Simulator]:
+    """Six providers of this test's own, which forget keys."""
+    with Simulator() as running:
+        yield running
+
+
+@pytest.fixture
+def app(tmp_path: Path) -> Iterator[AppServer]:
+    """A server that looks at each key about every second."""
+    with AppServer(tmp_path, MOHET_WATCH_MINUTES="0.02") as server:
+        yield server
+
+
+def toasts(page: Page) -> Locator:
+    """The notices that pop up."""
+    return page.get_by_test_id("stToast")
+
+
+def test_a_key_that_is_revoked_closes_the_open_chat(
+    app: AppServer, simulator: Simulator, page: Page
+) -> None:
+    """A notice, a mark on the switcher and a closed field, without a reload; all opens again."""
+    seed(app, simulator, "groq", chosen="groq")
+    chat = ChatScreen(page, app.url)
+    chat.open()
+    expect(chat.field()).to_be_enabled()
+    expect(chat.keys_button()).to_contain_text("●")
+    simulator.revoke(good("groq"))
+    expect(toasts(page)).to_contain_text(TURNED, timeout=20_000)
+    expect(chat.field()).to_be_disabled()
+    expect(page.get_by_text(re.compile("My groq cannot be used"))).to_be_visible()
+    expect(chat.keys_button()).not_to_contain_text("●")
+    simulator.restore(good("groq"))
+    expect(chat.field()).to_be_enabled(timeout=20_000)
+    expect(chat.keys_button()).to_contain_text("●")
+
+
+def test_it_is_told_on_every_page(app: AppServer, simulator: Simulator, page: Page) -> None:
+    """On a page that has nothing to do with keys too; of a key that is not selected nothing."""
+    saved = seed(app, simulator, "groq", "openai", chosen="groq")
+    page.goto(f"{app.url}/activity")
+    expect(page.get_by_role("button", name="My groq")).to_be_visible()
+    simulator.revoke(good("openai"))
+    parts = app.parts()
+    for _ in range(100):
+        check = parts.keys.entry(saved["openai"].id, owner=LOCAL_OWNER).check
+        if check and check.diagnosis.verdict == "invalid":
+            break
+        page.wait_for_timeout(200)
+    parts.close()
+    page.wait_for_timeout(2500)
+    expect(toasts(page)).to_have_count(0)
+    simulator.revoke(good("groq"))
+    expect(toasts(page)).to_contain_text(TURNED, timeout=20_000)
+
+
+def test_a_reply_that_comes_in_is_not_disturbed(
+    app: AppServer, simulator: Simulator, page: Page
+) -> None:
+    """The key turns invalid meanwhile; the reply comes whole, and then it is told."""
+    seed(app, simulator, "groq", chosen="groq")
+    chat = ChatScreen(page, app.url)
+    chat.open()
+    chat.send("Say 300 words")
+    expect(chat.reply()).to_contain_text(re.compile(r"\w+"))
+    simulator.revoke(good("groq"))
+    chat.expect_done()
+    assert len(chat.reply().inner_text().split()) > 290
+    expect(toasts(page)).to_contain_text(TURNED, timeout=20_000)
