@@ -17,7 +17,7 @@ from mohet_keys.providers import PROVIDERS
 from mohet_keys.standing import WORDS, vendor_label
 from mohet_keys.uses import DayOfUse
 
-_HEIGHT = 280
+_HEIGHT = 380
 _TINTS: dict[Verdict, str] = {
     Verdict.VALID: "#22a565",
     Verdict.LIMITED: "#f5a524",
@@ -67,7 +67,7 @@ def verdicts(counts: Counts) -> None:
                 "tooltip": _tooltip("Provider", "Verdict", "Keys"),
             },
         },
-        height=60 + 36 * len(labels) + 60,
+        height=180 + 34 * len(labels),
     )
 
 
@@ -84,7 +84,7 @@ def lines(
     scale: dict[str, Any] = {"zero": True}
     if top is not None:
         scale["domain"] = [0, top]
-    shown = {"type": "line", "point": {"size": 28}, "interpolate": "monotone", "clip": False}
+    shown = {"type": "line", "point": {"size": 28}, "clip": False}
     _draw(
         {
             "Time": [at for at, _, _ in points],
@@ -129,7 +129,7 @@ def latencies(points: Sequence[tuple[datetime, int]]) -> None:
                 ],
             },
         },
-        height=200,
+        height=260,
     )
 
 
@@ -191,7 +191,7 @@ def _place(label: str) -> tuple[int, str]:
 
 def _colour(field: str, names: Sequence[str], tints: Sequence[str]) -> dict[str, Any]:
     scale = {"domain": list(names), "range": list(tints)}
-    legend = {"orient": "bottom", "title": None, "columns": 4}
+    legend = {"orient": "top", "title": None, "columns": 3}
     return {"field": field, "type": "nominal", "scale": scale, "legend": legend}
 
 

@@ -32,16 +32,16 @@ def show() -> None:
     except MohetError:
         overview_actions.close_drawer()  # deleted elsewhere in the meantime
         return
-    _drawer(entry.id)
+    drawer = st.dialog(
+        literal(entry.name),
+        width="medium",
+        position="right",
+        icon=":material/key:",
+        on_dismiss=overview_actions.close_drawer,
+    )
+    drawer(_drawer)(entry.id)
 
 
-@st.dialog(
-    "Key",
-    width="medium",
-    position="right",
-    icon=":material/key:",
-    on_dismiss=overview_actions.close_drawer,
-)
 def _drawer(key_id: str) -> None:
     if ui().overview.open != key_id:
         st.rerun()
@@ -66,9 +66,8 @@ def _drawer(key_id: str) -> None:
 def _head(entry: KeyEntry) -> None:
     here = clock.Here()
     said = standing(entry, here.zone)
-    st.markdown(f"{literal(entry.name)} {badge(said.verdict)}")
     facts = [
-        f":small[:gray[{escape(vendor_label(entry.provider))}]]",
+        f"{badge(said.verdict)} :small[:gray[{escape(vendor_label(entry.provider))}]]",
         f":small[:material/public: {code(entry.endpoint)}]",
         f":small[:material/calendar_today: Added {day(entry.created_at, here.zone)}]",
     ]
@@ -77,14 +76,18 @@ def _head(entry: KeyEntry) -> None:
         answered = f", answered in {duration(took)}" if took is not None else ""
         when = ago(entry.check.checked_at, here.now)
         facts.append(f":small[:material/schedule: Checked {when}{answered}]")
-    st.markdown("  \n".join(facts))
     reason = escape(said.reason[:1].upper() + said.reason[1:])
-    st.markdown(f":small[:{colour(said.verdict)}[**{reason}.**] {escape(said.explanation)}]")
+    told = [f":small[:{colour(said.verdict)}[**{reason}.**] {escape(said.explanation)}]"]
     if said.remedy:
-        st.markdown(f":small[:material/arrow_forward: {escape(said.remedy)}]")
+        told.append(f":small[:material/arrow_forward: {escape(said.remedy)}]")
     used = resources.parts().repository.uses.last_used([entry.id]).get(entry.id)
-    for told in resources.overview().reminders(entry, used):
-        st.markdown(f":small[:orange[:material/event: {escape(told.words)}] {escape(told.remedy)}]")
+    told += [
+        f":small[:orange[:material/event: {escape(each.words)}] {escape(each.remedy)}]"
+        for each in resources.overview().reminders(entry, used)
+    ]
+    with st.container(gap="xsmall"):
+        st.markdown("  \n".join(facts))
+        st.markdown("  \n".join(told))
     with st.container(horizontal=True, gap="small"):
         if st.button("Open key", icon=":material/edit:", key="drawer.open"):
             overview_actions.lead_to_form(entry)

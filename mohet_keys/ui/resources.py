@@ -6,7 +6,7 @@ from functools import cache
 
 import streamlit as st
 
-from mohet_keys import wiring
+from mohet_keys import demo, wiring
 from mohet_keys.background import Background, shared
 from mohet_keys.chat import ChatService
 from mohet_keys.http import Outbound
@@ -34,7 +34,7 @@ def settings() -> Settings:
 @st.cache_resource(show_spinner=False)
 def parts() -> wiring.Parts:
     """The wired product. A failure to open the store is raised and tried again next time."""
-    return wiring.build(settings())
+    return demo.build(settings())
 
 
 def keys() -> KeyService:
@@ -75,7 +75,7 @@ def transfer() -> Transfer:
 
 def overview() -> Overview:
     """All keys at a glance."""
-    return Overview(parts().keys, parts().repository)
+    return Overview(parts().keys, parts().repository, rules=rules())
 
 
 def outbound() -> Outbound:
