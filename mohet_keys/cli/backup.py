@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mohet_keys.cli import output
+from mohet_keys.cli import base, output
 from mohet_keys.cli.base import Done, Json, app
 from mohet_keys.errors import RefusedError, StoreError
 from mohet_keys.model import LOCAL_OWNER, Action, Doing
@@ -34,7 +34,7 @@ def back_up(file: Annotated[Path, File], json: Json = False) -> Done:
     """Save the store to a new file, also while the app runs. The master key is not in it."""
     from mohet_keys import backup
 
-    settings = Settings()
+    settings = base.settings()
     saved = backup.save(settings, file)
     _record(settings, "backup", f"to {file.name}")
     return Done(output.document(_saved_object(saved)) if json else "\n".join(_saved_lines(saved)))
@@ -84,7 +84,7 @@ def bring_back(
     """Put a backup in the place of the store, which is kept in a file beside it."""
     from mohet_keys import candidate, restore
 
-    settings = Settings()
+    settings = base.settings()
     if not yes:
         raise RefusedError(_announced(candidate.inspect(settings, file)))
     restored = restore.restore(settings, file, locked=locked)

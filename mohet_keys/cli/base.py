@@ -15,6 +15,7 @@ from mohet_keys.cli.output import Shown
 from mohet_keys.errors import NotFoundError, RefusedError
 from mohet_keys.model import LOCAL_OWNER, KeyEntry
 from mohet_keys.providers import BY_SLUG, PROVIDERS, Provider
+from mohet_keys.settings import Settings
 
 if TYPE_CHECKING:
     from mohet_keys.service import Saved
@@ -52,13 +53,24 @@ class Done:
 def opened() -> Iterator[Parts]:
     """The product, as long as a command runs. Raises StoreError."""
     # Reading the database's library takes most of the start, so a wrong use does not wait for it.
-    from mohet_keys import wiring
+    from mohet_keys import demo
 
-    parts = wiring.build()
+    parts = demo.build()
     try:
         yield parts
     finally:
         parts.close()
+
+
+def settings() -> Settings:
+    """The environment, for a command on the store itself. Raises RefusedError in the demo."""
+    found = Settings()
+    if found.demo:
+        raise RefusedError(
+            "The demo’s store is gone when its command ends, so this command has nothing to work "
+            "on. Leave MOHET_DEMO out to use it on your own store."
+        )
+    return found
 
 
 def row_of(slug: str) -> Provider:

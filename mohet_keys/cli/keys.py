@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from pydantic import SecretStr
 
-from mohet_keys.cli import output
+from mohet_keys.cli import base, output
 from mohet_keys.cli.base import (
     AllowHttp,
     Done,
@@ -31,7 +31,6 @@ from mohet_keys.cli.input import WrongUse, changed_secret, new_secret
 from mohet_keys.cli.output import Shown
 from mohet_keys.errors import RefusedError
 from mohet_keys.model import LOCAL_OWNER, KeyChanges, NewKey
-from mohet_keys.settings import Settings
 from mohet_keys.standing import may_send, vendor_label
 
 
@@ -220,7 +219,7 @@ def examine(json: Json = False) -> Done:
     """Look for what is wrong with settings, store and master key; nothing is changed."""
     from mohet_keys import doctor
 
-    report = doctor.examine(Settings())
+    report = doctor.examine(base.settings())
     if json:
         return Done(output.document(report.as_json()), report.status)
     lines = [f"{f.level:<5} {f.area}: {output.one_line(f.message)}" for f in report.findings]

@@ -25,6 +25,8 @@ class World:
     """Behaviour of a server by its name, whatever the secret: for servers that need none."""
     delay: float = 0.0
     """Before each answer."""
+    delays: dict[str, float] = field(default_factory=dict)
+    """The same for a server by its name, where it differs."""
     slow: float = 3.0
     drip: float = 0.3
     pace: float = 0.0
@@ -42,6 +44,11 @@ class World:
             return "revoked"
         forced = self.forced.get(request.server.name) if request.server else None
         return forced or behaviour_of(request.secret)
+
+    def delay_of(self, request: Request) -> float:
+        """Seconds before the answer to a request."""
+        name = request.server.name if request.server else ""
+        return self.delays.get(name, self.delay)
 
     def enter(self, request: Request) -> None:
         """Count a request that begins."""
@@ -79,7 +86,7 @@ class SimulatedProviders:
 
     async def _answer(self, request: Request, send: Send) -> None:
         world = self.world
-        await asyncio.sleep(world.delay)
+        await asyncio.sleep(world.delay_of(request))
         behaviour = world.behaviour(request)
         if world.down:
             behaviour = "down"

@@ -12,6 +12,7 @@ BEHAVIOURS: dict[str, str] = {
     "good": "everything works",
     "revoked": "the key is no longer known (401 in the provider's own envelope)",
     "expired": "the key was set to end and has; OpenRouter names the date, the others say 401",
+    "expiring": "an OpenRouter key that ends in nine days",
     "deactivated": "the account is closed (OpenAI 401, Groq 400 organization_restricted)",
     "restricted": "the key is real and lacks a permission (403)",
     "management": "an OpenRouter key that manages keys and runs no models",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 Json = dict[str, Any] | list[Any] | str
@@ -188,11 +189,15 @@ _LISTS: dict[str, tuple[str, dict[str, Any], list[dict[str, Any]]]] = {
 
 KEY_CHANGES: dict[str | None, dict[str, Any]] = {
     "nocredit": {"limit_remaining": 0, "usage": 100},
-    "expired": {"expires_at": "2026-01-01T00:00:00Z"},
+    "expired": {"usage": 61.2, "limit_remaining": 38.8},
+    "expiring": {"limit": 20, "limit_remaining": 6.2, "usage": 13.8},
     "management": {"is_management_key": True, "is_provisioning_key": True},
     "restricted": {"is_management_key": True, "is_provisioning_key": True},
     "freetier": {"is_free_tier": True, "limit": None, "limit_remaining": None, "usage": 0},
 }
+
+_ENDS = {"expired": -11, "expiring": 9}
+"""In how many days a key ends."""
 
 
 def key_info(behaviour: str | None) -> Json:
@@ -208,6 +213,9 @@ def key_info(behaviour: str | None) -> Json:
         "is_provisioning_key": False,
         "expires_at": None,
     }
+    if behaviour in _ENDS:
+        ends = datetime.now(UTC) + timedelta(days=_ENDS[behaviour])
+        info["expires_at"] = f"{ends:%Y-%m-%dT%H:%M:%SZ}"
     return {"data": {**info, **KEY_CHANGES.get(behaviour, {})}}
 
 

@@ -10,7 +10,7 @@ from contextlib import nullcontext
 import streamlit as st
 
 from mohet_keys.errors import StoreError
-from mohet_keys.ui import guard, header, marks, places, state
+from mohet_keys.ui import demo_banner, guard, header, marks, places, state
 
 WIDTH = 1200
 """Pixels that a wide page takes at most."""
@@ -34,6 +34,7 @@ st.set_page_config(page_title="Mohet Keys", page_icon=marks.icon(), layout=layou
 frame = st.container(horizontal_alignment="center").container(width=WIDTH)
 with frame if layout == "wide" else nullcontext():
     try:
+        demo_banner.show()
         header.show()
         page.run()
     except StoreError as error:

@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -207,11 +208,12 @@ def test_openrouter_tells_what_is_left(shared: Simulator) -> None:
     """The key information carries limit, expiry, kind and tier."""
     told = {
         word: probe(shared, "openrouter", secret(word)).json["data"]
-        for word in ("good", "nocredit", "expired", "management", "freetier")
+        for word in ("good", "nocredit", "expired", "expiring", "management", "freetier")
     }
     assert told["good"]["limit_remaining"] > 0
     assert told["nocredit"]["limit_remaining"] == 0
-    assert told["expired"]["expires_at"] < "2026-02"
+    now = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
+    assert told["expired"]["expires_at"] < now < told["expiring"]["expires_at"]
     assert told["management"]["is_management_key"]
     assert told["freetier"]["is_free_tier"]
 
@@ -435,6 +437,17 @@ def test_a_reply_is_as_long_as_asked() -> None:
         ("Any links and images?", "![a red square](https://"),
         ("Say it in unicode", "你好"),
         ("Sing", "some-model would"),
+        ("How do I keep my API keys safe?", "One key for one purpose"),
+        ("Our key was leaked on GitHub!", "Revoke the old key"),
+        ("What does 429 mean?", "Retry-After"),
+        ("Why do I get a 401?", "mistyped, revoked or expired"),
+        ("How often should we rotate our keys?", "Every 90 days"),
+        ("Which model should I choose?", "smallest model"),
+        ("Compare the providers", "| Groq |"),
+        ("Show me Python code that calls the API", 'os.environ["OPENAI_API_KEY"]'),
+        ("Write a haiku about a lighthouse", "turning"),
+        ("Draft an email to the team", "Subject:"),
+        ("Who are you?", "I am **some-model**"),
     ],
 )
 def test_a_reply_fits_the_prompt(prompt: str, part: str) -> None:
