@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, func, not_, select
+from sqlalchemy import ColumnElement, Select, func, not_, select
 
 from mohet_keys.database import Database
 from mohet_keys.model import Verdict
@@ -78,12 +78,12 @@ class Survey:
 
     def ending_of_working(self, owner: str, before: datetime) -> int:
         """The same, without those that are in trouble anyway."""
-        return self._number(_ending(select(func.count()), owner, before).where(_FINE))
+        return self._number(_ending(select(func.count()), owner, before, _FINE))
 
     def ending_ids(self, owner: str, before: datetime, *, offset: int, limit: int) -> list[str]:
         """Those keys, the first to end first."""
-        asked = _ending(select(KEY.c.id), owner, before).where(_FINE)
-        return self._column(asked.order_by(CHECK.c.expires_at, KEY.c.id), offset, limit)
+        asked = _ending(select(CHECK.c.key_id), owner, before, _FINE)
+        return self._column(asked.order_by(CHECK.c.expires_at, CHECK.c.key_id), offset, limit)
 
     def old(self, owner: str, secret_before: datetime, ending_before: datetime) -> int:
         """How many keys have a secret from before that, and neither end until then nor are in
@@ -131,15 +131,18 @@ def _aged(owner: str) -> Sequence[ColumnElement[bool]]:
     return (KEY.c.owner == owner, KEY.c.has_secret.is_(True), KEY.c.secret_at.is_not(None))
 
 
-def _ending(wanted: Select[Any], owner: str, before: datetime) -> Select[Any]:
-    present = and_(CHECK.c.key_id == KEY.c.id, CHECK.c.revision == KEY.c.revision)
-    return wanted.select_from(CHECK.join(KEY, present)).where(
-        KEY.c.owner == owner, CHECK.c.expires_at <= before
-    )
+def _ending(
+    wanted: Select[Any], owner: str, before: datetime, *more: ColumnElement[bool]
+) -> Select[Any]:
+    """Checks of present secrets whose keys end until then. Asked this way round, the few that end
+    are looked up among the keys, and not all keys among those that end."""
+    present = (KEY.c.id == CHECK.c.key_id, KEY.c.revision == CHECK.c.revision)
+    mine = select(KEY.c.id).where(*present, KEY.c.owner == owner, *more).correlate(CHECK).exists()
+    return wanted.select_from(CHECK).where(CHECK.c.expires_at <= before, mine)
 
 
 def _old(
     owner: str, secret_before: datetime, ending_before: datetime
 ) -> Sequence[ColumnElement[bool]]:
-    ends = _ending(select(KEY.c.id), owner, ending_before)
+    ends = _ending(select(CHECK.c.key_id), owner, ending_before)
     return (*_aged(owner), KEY.c.secret_at < secret_before, _FINE, KEY.c.id.not_in(ends))
