@@ -13,7 +13,7 @@ from pathlib import Path
 from benchmarks.row import Row, table
 
 ROOT = Path(__file__).parents[1]
-NAMES = ("page", "served", "check_many", "chat", "sealing", "startup", "crowd")
+NAMES = ("page", "served", "overview", "check_many", "chat", "sealing", "startup", "crowd")
 """Modules here with `rows(folder)`, in the order of the table."""
 
 

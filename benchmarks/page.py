@@ -28,8 +28,8 @@ RUNS, WARM_UP = 150, 10
 class Timed:
     """A page with its store, and the times of its reruns on the clock and on the processor."""
 
-    def __init__(self, script: Path, keys: Path | None = None) -> None:
-        self.visitor = Visitor(script, PAGE, TAB)
+    def __init__(self, script: Path, keys: Path | None = None, page: str = PAGE) -> None:
+        self.visitor = Visitor(script, page, TAB)
         self.wall: list[float] = []
         self.cpu: list[float] = []
         self._parts = _no_parts if keys is None else _cached_parts(keys)
@@ -55,18 +55,19 @@ def rows(folder: Path) -> list[Row]:
     few, many = stored(folder / "few", FEW), stored(folder / "many", MANY)
     constants = _floor_of(few, folder)
     pages = (few, constants, many)
-    _take_turns(pages, WARM_UP)
+    take_turns(pages, WARM_UP)
     gc.freeze()  # after each run Streamlit has all garbage collected, which takes no part in this
     for page in pages:
         page.forget()
-    _take_turns(pages, RUNS)
+    take_turns(pages, RUNS)
     return [
         _row(f"API Keys page, {FEW} keys, script alone", few, constants, "same from constants"),
         _row(f"API Keys page, {MANY:,} keys", many, few, f"with {FEW}", 1.2),
     ]
 
 
-def _take_turns(pages: Sequence[Timed], times: int) -> None:
+def take_turns(pages: Sequence[Timed], times: int) -> None:
+    """Run each page so many times, one after the other."""
     for _ in range(times):
         for page in pages:
             page.rerun()
