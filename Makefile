@@ -16,13 +16,16 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test check bench clean
+.PHONY: help run demo test check bench screenshots clean
 
 help: ## List the commands.
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: $(RUN) ## Start the dashboard; installs what it needs first.
 	@$(BIN)/python -m streamlit run app.py $(ARGS)
+
+demo: $(RUN) ## Start it with made-up keys at simulated providers; needs no account.
+	@MOHET_DEMO=1 $(BIN)/python -m streamlit run app.py $(ARGS)
 
 test: $(DEV) ## Run every test, with a real browser too. ARGS="-k name" runs some.
 	@scripts/chromium.sh $(BIN)/python
@@ -35,6 +38,10 @@ check: $(DEV) ## Run the linter, the formatter and the type checker; nothing is 
 
 bench: $(BENCH) ## Measure the speed beside its floor. ARGS="--strict" fails when over.
 	@$(BIN)/python -m benchmarks $(ARGS)
+
+screenshots: $(DEV) ## Make the pictures in docs/ again, from the demo.
+	@scripts/chromium.sh $(BIN)/python
+	@$(BIN)/python -m scripts.screenshots $(ARGS)
 
 clean: ## Remove .venv and all caches. Saved keys stay.
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -79,7 +79,7 @@ CAST: tuple[Cast, ...] = (
          messages=1.2, last_used=8.7),
     Cast("openai", "Translation Gateway", "good", "Zt51", 29, messages=2, last_used=1.3,
          endpoint="https://llm.harbour.example/v1"),
-    Cast("openai", "Ben’s Test Key", "good", "w0Pe", 1.7, looks_like="groq", is_checked=False),
+    Cast("openai", "From Ben, Untested", "good", "w0Pe", 1.7, looks_like="groq", is_checked=False),
     Cast("groq", "Support Chat", "good", "4bNs", 96, messages=11, last_used=0.05),
     Cast("groq", "Call Transcripts", "ratelimited", "Yq8c", 58, before="valid", since=0.1,
          messages=7, last_used=0.1),

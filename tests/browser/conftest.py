@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 from mohet_keys.simulator.server import Simulator
 from tests.browser.app_server import AppServer
 
-_FLAGS = [
+FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
     "--disable-quic",
@@ -23,7 +23,7 @@ _FLAGS = [
 ]
 
 
-def _chromium() -> str | None:
+def chromium() -> str | None:
     """Debian's Chromium where there is one; None means Playwright's own."""
     return shutil.which("chromium") or shutil.which("chromium-browser")
 
@@ -32,7 +32,7 @@ def _chromium() -> str | None:
 def browser() -> Iterator[Browser]:
     """One Chromium for all journeys."""
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=_chromium(), args=_FLAGS)
+        browser = playwright.chromium.launch(executable_path=chromium(), args=FLAGS)
         yield browser
         browser.close()
 
