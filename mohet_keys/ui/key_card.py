@@ -13,6 +13,7 @@ from mohet_keys.ui.state import UiState
 from mohet_keys.ui.text import ago, brief, code, day, dollars, duration, escape, literal
 from mohet_keys.ui.verdict_badge import badge, colour
 
+_IN_TROUBLE = {Verdict.INVALID, Verdict.LIMITED, Verdict.MISCONFIGURED, Verdict.LOCKED}
 BUSY = ":gray-badge[:material/progress_activity: Checking]"
 
 
@@ -21,7 +22,7 @@ def show(entry: KeyEntry, state: UiState, here: clock.Here) -> None:
     said = standing(entry, here.zone)
     checking = entry.id in state.running
     _head(entry, said, checking=checking)
-    st.markdown(_facts(entry, here))
+    st.markdown(_facts(entry, said, here))
     if not checking:
         _reason(said)
     for note in state.notes.get(entry.id, ()):
@@ -57,7 +58,7 @@ def _head(entry: KeyEntry, said: Diagnosis, *, checking: bool) -> None:
         card_menu.show(entry)
 
 
-def _facts(entry: KeyEntry, here: clock.Here) -> str:
+def _facts(entry: KeyEntry, said: Diagnosis, here: clock.Here) -> str:
     zone = here.zone
     hint = code(entry.hint) if entry.hint else _no_hint(entry)
     lines = [
@@ -73,11 +74,17 @@ def _facts(entry: KeyEntry, here: clock.Here) -> str:
         lines.append(f":small[:material/schedule: Checked {when}{answered}]")
         if told := _account(entry.check, here):
             lines.append(f":small[:material/account_balance_wallet: {escape(told)}]")
-    lines += [
-        f":small[:material/notifications: {escape(f'{each.words} {each.remedy}')}]"
-        for each in reminders.of(entry, last_used=here.now, now=here.now, rules=resources.rules())
-    ]
+    if told := _reminder(entry, said, here):
+        lines.append(f":small[:gray[:material/notifications: {escape(told)}]]")
     return "  \n".join(lines)
+
+
+def _reminder(entry: KeyEntry, said: Diagnosis, here: clock.Here) -> str:
+    """What presses most; nothing where the key is in trouble, for then that comes first."""
+    if said.verdict in _IN_TROUBLE:
+        return ""
+    found = reminders.of(entry, last_used=here.now, now=here.now, rules=resources.rules())
+    return f"{found[0].words} {found[0].remedy}" if found else ""
 
 
 def _account(check: CheckResult, here: clock.Here) -> str:

@@ -202,25 +202,40 @@ def test_a_card_without_an_account_says_nothing_of_it(open_page: OpenPage, store
     assert ":material/notifications:" not in shown
 
 
+def checked(
+    store: Parts, entry: KeyEntry, verdict: Verdict = Verdict.VALID, days: float | None = None
+) -> None:
+    """A check just now; its provider ends the key in so many days."""
+    now = datetime.now(UTC)
+    ends = None if days is None else now + timedelta(days=days)
+    said = Diagnosis(verdict, "some reason", "This happened.", "Do this.")
+    result = CheckResult(entry.id, entry.revision, said, now, expires_at=ends)
+    store.keys.record(result, owner=LOCAL_OWNER)
+
+
 def test_an_old_secret_and_an_end_that_is_near_are_reminded_of(
     open_page: OpenPage, store: Parts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """On the card, with what to do; not when the setting says never."""
-    entry, now = save(store), datetime.now(UTC)
-    said = Diagnosis(Verdict.VALID, "key works", "It works.")
-    ends = now + timedelta(days=3, hours=1)
-    result = CheckResult(entry.id, entry.revision, said, now, expires_at=ends)
-    store.keys.record(result, owner=LOCAL_OWNER)
+    """On the card, what presses most; nothing beside trouble, nor where the setting says never."""
+    entry = save(store)
     with sqlite3.connect(tmp_path / "data" / "mohet_keys.db") as database:
-        old = (now - timedelta(days=120)).replace(tzinfo=None)
-        database.execute("update api_key set secret_at = ?, created_at = ?", (str(old), str(old)))
+        old = str((datetime.now(UTC) - timedelta(days=120)).replace(tzinfo=None))
+        database.execute("update api_key set secret_at = ?, created_at = ?", (old, old))
+    is_old = escape("This secret is 120 days old. Create a new one at the provider")
+    shown = words(open_page("groq"))
+    assert is_old in shown
+    assert "Nothing was sent" not in shown
+    checked(store, entry, days=3.1)
     shown = words(open_page("groq"))
     assert escape("The provider ends this key in 3 days. Create a new key there") in shown
-    assert escape("This secret is 120 days old. Create a new one") in shown
-    assert "Nothing was sent" not in shown
+    assert is_old not in shown
+    checked(store, entry, Verdict.INVALID)
+    assert ":material/notifications:" not in words(open_page("groq"))
+    checked(store, entry)
+    assert is_old in words(open_page("groq"))
     monkeypatch.setenv("MOHET_SECRET_MAX_AGE_DAYS", "0")
     resources.settings.cache_clear()
-    assert "days old" not in words(open_page("groq"))
+    assert is_old not in words(open_page("groq"))
 
 
 def test_an_outage_says_what_was_proven(open_page: OpenPage, store: Parts) -> None:
