@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Select, func, insert, or_, select
+from sqlalchemy import Connection, Select, bindparam, func, insert, or_, select
 
 from mohet_keys import endpoints, uses
 from mohet_keys.database import ClashError, Database
@@ -211,8 +211,8 @@ def _narrowed(asked: Select[Any], wanted: Wanted) -> Select[Any]:
         _RESULT: wanted.result,
     }
     asked = asked.where(*(column == value for column, value in same.items() if value is not None))
-    if wanted.but:
-        asked = asked.where(EVENT.c.action.not_in(wanted.but))
+    for action in wanted.but:  # each written out: an index of the others must be seen to fit
+        asked = asked.where(EVENT.c.action != bindparam(None, action, literal_execute=True))
     if wanted.since is not None:
         asked = asked.where(EVENT.c.at >= wanted.since)
     sought = storable(wanted.search.strip())

@@ -10,7 +10,17 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Column, DateTime, ForeignKey, Index, Integer, LargeBinary, MetaData, Text
+from sqlalchemy import (
+    Column,
+    DateTime,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Text,
+    text,
+)
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator
 from sqlmodel import Field, SQLModel
@@ -192,6 +202,8 @@ class EventRow(_Base, table=True):
     __tablename__ = "event"
     __table_args__ = (
         Index("event_owner", "owner", "id"),
+        # Looks happen all day long and are not shown unless asked for: what is must be found.
+        Index("event_told", "owner", "id", sqlite_where=text("action != 'watch'")),
         Index("event_key", "key_id", "id"),
         {"sqlite_autoincrement": True},
     )

@@ -78,11 +78,11 @@ def test_a_store_that_fails_is_tried_again(
     failed: list[str] = []
     announce = Leases.announce
 
-    def failing(self: Leases, process: str, *more: object) -> None:
+    def failing(self: Leases, process: str, *more: object, **told: object) -> None:
         if len(failed) < 3:
             failed.append(process)
             raise StoreError("The disk failed.")
-        announce(self, process, *more)  # type: ignore[arg-type]
+        announce(self, process, *more, **told)  # type: ignore[arg-type]
 
     monkeypatch.setattr(Leases, "announce", failing)
     beat = loop.submit(Presence(parts.repository, parts.safe).beat(0.01))
@@ -115,6 +115,19 @@ def test_former_secrets_are_forgotten_with_the_beat(parts: Parts) -> None:
     moment[0] += timedelta(minutes=15)
     presence.announce()
     assert parts.repository.keyring.former_secrets() == []
+
+
+def test_a_use_is_told_with_the_next_beat(parts: Parts) -> None:
+    """Nothing is written for it at once; each beat after it tells it again."""
+    leases, now = parts.repository.leases, datetime.now(UTC)
+    presence = Presence(parts.repository, parts.safe, clock=lambda: now)
+    presence.announce()
+    assert leases.last_used(now) is None
+    presence.touch()
+    assert leases.last_used(now) is None
+    presence.announce()
+    presence.announce()
+    assert leases.last_used(now) == now
 
 
 def test_after_leaving_no_beat_comes(parts: Parts) -> None:

@@ -203,6 +203,7 @@ def mixed(store: Parts) -> None:
     note(store, "Production")
     note(store, "Chatty", action="chat", result="finished")
     note(store, "Elsewhere", provider="mistral", host="api.mistral.ai")
+    note(store, "Looked at", action="watch")
     note(store, "Broken", result="invalid")
     note(store, "Begun", result="")
     note(store, "Old", at=NOW - timedelta(days=8))
@@ -213,6 +214,7 @@ def mixed(store: Parts) -> None:
     ("widget", "choice", "found"),
     [
         ("activity.action", "Chat", ["Chatty"]),
+        ("activity.action", "Watched", ["Looked at"]),
         ("activity.provider", "Mistral", ["Elsewhere"]),
         ("activity.result", "Invalid", ["Broken"]),
         ("activity.result", "No end recorded", ["Begun"]),

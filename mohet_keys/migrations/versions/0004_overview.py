@@ -17,10 +17,10 @@ def upgrade() -> None:
     op.add_column("key_check", sa.Column("credit", sa.Float))
     op.add_column("key_check", sa.Column("expires_at", sa.DateTime))
     op.add_column("process", sa.Column("used_at", sa.DateTime))
-    op.create_index(
-        "api_key_secret", "api_key", ["owner", "has_secret", "secret_at", "rank", "id"]
-    )
+    op.create_index("api_key_secret", "api_key", ["owner", "has_secret", "secret_at", "rank", "id"])
     op.create_index("key_check_expires", "key_check", ["expires_at", "key_id", "revision"])
+    told = sa.text("action != 'watch'")
+    op.create_index("event_told", "event", ["owner", "id"], sqlite_where=told)
     _history()
     _use()
     op.create_table(
@@ -69,6 +69,7 @@ def downgrade() -> None:
     """Only for the test that makes a store of the earlier version."""
     for table in ("watch", "daily_use", "check_history"):
         op.drop_table(table)
+    op.drop_index("event_told", "event")
     op.drop_index("api_key_secret", "api_key")
     op.drop_index("key_check_expires", "key_check")
     op.drop_column("process", "used_at")
