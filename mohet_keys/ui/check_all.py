@@ -10,14 +10,15 @@ from mohet_keys.ui.state import ui
 
 def buttons() -> None:
     """Draw the two buttons beside each other; `show` has what comes of them."""
-    run = ui().every.run
+    state = ui().every
+    state.watched = state.run is not None and not state.run.is_over
     with st.container(horizontal=True, vertical_alignment="center", gap="small", width="content"):
         st.button(
             "Check all",
             type="primary",
             icon=":material/sync:",
             key="check-all.start",
-            disabled=run is not None and not run.is_over,
+            disabled=state.watched,
             on_click=check_all_actions.start,
             help="Asks the provider of each key, with requests that spend nothing",
         )

@@ -26,10 +26,10 @@ def show() -> None:
     if run is None:
         return
     state.drawn = (run.done, run.seconds)
-    if run.is_over:
-        _ended(run)
-    else:
+    if state.watched:
         _watch()
+    else:
+        _ended(run)
 
 
 @st.fragment(run_every=EVERY)

@@ -31,13 +31,18 @@ def show() -> None:
         with st.container(horizontal=True, width="content", gap="small", key="overview-actions"):
             if figures.keys:
                 _actions()
-    messages.show()
-    check_all.show()
+    # What comes and goes has a place of its own, so that nothing below it is drawn anew: a field
+    # would lose what is being typed into it.
+    with st.container(key="overview-said"):
+        messages.show()
+    with st.container(key="check-all"):
+        check_all.show()
     if not figures.keys:
         _nothing_yet()
         return
     overview_figures.show(figures)
-    overview_attention.show(figures)
+    with st.container(key="overview-attention"):
+        overview_attention.show(figures)
     _keys(figures.verdicts)
     overview_charts.show(figures.verdicts)
     overview_drawer.show()

@@ -140,6 +140,8 @@ class AllState:
 
     run: CheckAll | None = None
     """The check of all keys that runs, or ran last; None when there is none to be seen."""
+    watched: bool = False
+    """Whether it was still running when its button was drawn, so that its end draws that anew."""
     drawn: tuple[int, float] = (0, 0.0)
     """How many results the page was last drawn with, and after how many seconds of the run."""
     removing: tuple[KeyEntry, ...] = ()
