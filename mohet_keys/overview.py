@@ -197,6 +197,8 @@ class Overview:
     def page(self, asked: Asked, verdicts: Counts, *, owner: str, page: int = 1) -> Lines:
         """A page of the keys that are asked for, the first one being 1. `verdicts` is of the
         figures; a page behind the last one is the last one."""
+        if self._leaves_none(asked):
+            return Lines((), 0)
         asked = self._while_locked(asked)
         total = self._total(asked, verdicts, owner)
         page = max(1, min(page, -(-total // PAGE)))
@@ -205,7 +207,7 @@ class Overview:
 
     def all(self, asked: Asked, *, owner: str, most: int) -> list[Line]:
         """All keys that are asked for, at most `most`, without their latencies."""
-        if self._keys.locked and asked.verdict not in {None, Verdict.LOCKED}:
+        if self._leaves_none(asked):
             return []
         ids = self._survey.ids(owner, self._while_locked(asked), limit=most)
         return [
@@ -213,6 +215,10 @@ class Overview:
             for at in range(0, len(ids), 500)
             for line in self._lines(ids[at : at + 500], owner, lately=False)
         ]
+
+    def _leaves_none(self, asked: Asked) -> bool:
+        """Whether another verdict is asked for while all keys are locked."""
+        return bool(self._keys.locked) and asked.verdict not in {None, Verdict.LOCKED}
 
     def _while_locked(self, asked: Asked) -> Asked:
         """While no key can be opened all are locked, whatever was known of them before."""
