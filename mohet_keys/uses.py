@@ -64,9 +64,16 @@ class Uses:
             return {row[0]: row[1] for row in connection.execute(asked)}
 
     def prune(self, before: date) -> int:
-        """Delete the days before. Returns how many lines went."""
+        """Delete the days before, but for the last day of each key, which says when it was used.
+
+        Returns how many lines went.
+        """
+        later = USE.alias()
+        has_later = select(later.c.day).where(
+            later.c.key_id == USE.c.key_id, later.c.day > USE.c.day
+        )
         with self._database.writing() as connection:
-            old = delete(USE).where(USE.c.day < before.isoformat())
+            old = delete(USE).where(USE.c.day < before.isoformat(), has_later.exists())
             return connection.execute(old).rowcount
 
 

@@ -194,9 +194,12 @@ def test_a_key_that_is_gone_or_somebody_elses_counts_nothing(store: Repository) 
 
 
 def test_old_days_go(store: Repository) -> None:
-    """Those before the first that is kept."""
+    """Those before the first that is kept; of each key the last one stays, to say when that was."""
     entry = put(store)
     for days in range(3):
         store.uses.count(entry.id, ME, NOW - DAY * days, Spent())
+    idle = put(store, "Idle")
+    store.uses.count(idle.id, ME, NOW - DAY * 100, Spent())
     assert store.uses.prune(date(2026, 3, 10)) == 2
-    assert [each.day for each in store.uses.days(ME, date(2000, 1, 1))] == [date(2026, 3, 10)]
+    assert [each.day for each in store.uses.days(ME, date(2026, 1, 1))] == [date(2026, 3, 10)]
+    assert store.uses.last_used([idle.id]) == {idle.id: NOW - DAY * 100}
