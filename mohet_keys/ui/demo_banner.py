@@ -8,8 +8,8 @@ from mohet_keys import demo
 from mohet_keys.ui import resources
 
 WORDS = (
-    ":gray-badge[Demo] Made-up keys at simulated providers. Nothing leaves this machine, and all "
-    "of it is gone when the demo ends."
+    ":gray-badge[Demo] :gray[:small[Made-up keys at simulated providers. Nothing leaves this "
+    "machine, and all of it is gone when the demo ends.]]"
 )
 
 
@@ -18,5 +18,5 @@ def show() -> None:
     if not resources.settings().demo:
         return
     with st.container(horizontal_alignment="center", key="demo-banner"):
-        st.caption(WORDS, width="content")
+        st.markdown(WORDS, width="content")
     demo.visited(resources.parts())
