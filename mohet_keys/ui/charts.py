@@ -140,8 +140,9 @@ def use(days: Sequence[DayOfUse], *, title: str) -> None:
         st.caption("Nothing was sent in this time.")
         return
     tokens_in, tokens_out = (sum(getattr(day, f"tokens_{way}") for day in days) for way in _WAYS)
+    failed, noun = sum(day.errors for day in days), "message" if sent == 1 else "messages"
     st.markdown(
-        f"**{sent:,}** messages, {sum(day.errors for day in days):,} of them failed; "
+        f"**{sent:,}** {noun}, {failed:,} of them failed; "
         f"{tokens_in:,} tokens in, {tokens_out:,} out."
     )
     kinds = ("Answered", "Failed")

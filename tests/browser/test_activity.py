@@ -115,14 +115,17 @@ def busy_app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AppServer]:
         yield server
 
 
+PAGES = ("Chat", "API Keys", "Overview", "Activity")
+
+
 def test_the_way_between_the_pages_fits(busy_app: AppServer, page: Page) -> None:
     """The links to the pages lead there, and stand in one line and inside, on a phone too."""
     page.goto(f"{busy_app.url}/activity")
-    for name in ("Activity", "API Keys", "Chat"):
+    for name in ("Activity", "Overview", "API Keys", "Chat"):
         page.get_by_test_id("stPageLink-NavLink").filter(has_text=name).first.click()
         for width in (1440, 400):
             page.set_viewport_size({"width": width, "height": 900})
-            boxes = [_link(page, other) for other in ("Chat", "API Keys", "Activity")]
+            boxes = [_link(page, other) for other in PAGES]
             assert len({round(box["y"]) for box in boxes}) == 1
             assert boxes[-1]["x"] + boxes[-1]["width"] <= width
             main = page.get_by_test_id("stMain")

@@ -363,6 +363,6 @@ def test_a_store_that_fails_gives_no_file(
 
 
 def test_every_page_leads_to_the_others(visit: Callable[[], AppTest]) -> None:
-    """The header has a link to the chat, the keys and this page."""
+    """The header has a link to the chat, the keys, all keys at a glance and this page."""
     labels = [link.proto.label for link in visit().get("page_link")]
-    assert labels[:3] == ["Chat", "API Keys", "Activity"]
+    assert labels[:4] == ["Chat", "API Keys", "Overview", "Activity"]
