@@ -1,43 +1,35 @@
-"""Writes the past of the demo into its store: keys, checks, messages, and what was done to keys.
-
-What happened is told in the order in which it happened, and everything is as old as it looks: the
-service works with a clock that stands where the story is.
-"""
+"""Writes the past of the demo into its store: keys, checks, messages, and what was done to keys."""
 
 from __future__ import annotations
 
 import asyncio
-import itertools
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
-from mohet_keys import background, demo_past, endpoints, journal
+from mohet_keys import background, demo_past, endpoints
 from mohet_keys.case import KEY_WORKS, NO_KEY_NEEDED
 from mohet_keys.database import Database
 from mohet_keys.demo_keys import ALTERED, ALTERED_TO, CAST, CHOSEN, ROUTES, Cast
 from mohet_keys.demo_past import Look, Sent
+from mohet_keys.demo_story import Done, Story, Told, address_of, begun, tell
 from mohet_keys.diagnosis import diagnose
 from mohet_keys.errors import SealError
 from mohet_keys.model import (
     LOCAL_OWNER,
-    Action,
     CheckResult,
     Diagnosis,
-    Doing,
     KeyChanges,
-    KeyEntry,
     NewKey,
     OpenedKey,
     Verdict,
 )
 from mohet_keys.providers import BY_SLUG
-from mohet_keys.service import KeyService
-from mohet_keys.tables import EVENT, KEY, SEEN, USE
+from mohet_keys.tables import KEY, SEEN, USE
 from mohet_keys.wiring import Parts
 
 _GONE = Cast("groq", "Trial Account", "good", "k1Tz", 10.2)
@@ -46,50 +38,15 @@ _MANUAL = 2
 """Checks of each key that somebody asked for, besides the last one."""
 
 
-@dataclass(slots=True)
-class _Story:
-    """What is written, and at which moment of it the clock stands."""
-
-    parts: Parts
-    keys: KeyService
-    now: datetime
-    at: datetime
-    ids: dict[tuple[str, str], str] = field(default_factory=dict)
-    locked: list[CheckResult] = field(default_factory=list)
-    """What was found of the row that was altered."""
-
-    def entry(self, cast: Cast) -> KeyEntry:
-        return self.keys.entry(self.ids[cast.provider, cast.name], owner=LOCAL_OWNER)
-
-
-@dataclass(frozen=True, slots=True)
-class _Told:
-    """Something for the record: a use of a key, and how it ended."""
-
-    at: datetime
-    cast: Cast
-    action: Action
-    result: str
-    detail: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class _Done:
-    """Something that is done by the service."""
-
-    at: datetime
-    do: Callable[[], object]
-
-
 def fill(parts: Parts, store_url: str, now: datetime) -> dict[tuple[str, str], str]:
     """Write all of it. Returns the ids of the keys by provider and name. Raises StoreError."""
-    story = _begun(parts, now)
+    story = begun(parts, now)
     sent = {cast: demo_past.messages(cast, now) for cast in CAST}
     with closing(Database(store_url)) as database:
         results = background.shared().run(_asked(story))
         seen = {cast: _looks(cast, results[cast], now) for cast in CAST if cast in results}
         life = _life(story, database)
-        _tell(story, database, [*life, *_uses(sent), *_checks(seen, results)])
+        tell(story, database, [*life, *_uses(sent), *_checks(seen, results)])
         _keep_checks(story, database, seen, results)
         _keep_uses(story, database, sent)
     return dict(story.ids)
@@ -97,56 +54,45 @@ def fill(parts: Parts, store_url: str, now: datetime) -> dict[tuple[str, str], s
 
 def server_of(cast: Cast) -> str:
     """The simulated server that plays the one of a key."""
-    origin = endpoints.origin(_address(cast))
+    origin = endpoints.origin(address_of(cast))
     return ROUTES.get(origin, cast.provider)
-
-
-def _address(cast: Cast) -> str:
-    return cast.endpoint or BY_SLUG[cast.provider].endpoint
-
-
-def _begun(parts: Parts, now: datetime) -> _Story:
-    story: _Story
-    keys = KeyService(parts.repository, parts.safe, clock=lambda: story.at)
-    story = _Story(parts, keys, now, now)
-    return story
 
 
 # --- keys ---------------------------------------------------------------------------------------
 
 
-def _add(story: _Story, cast: Cast) -> None:
+def _add(story: Story, cast: Cast) -> None:
     first = replace(cast, tail=f"0{cast.tail[1:]}") if cast.renewed else cast
     name, _ = _RENAMED.get((cast.provider, cast.name), (cast.name, 0))
     story.at = story.now - timedelta(days=cast.age)
-    new = NewKey(provider=cast.provider, name=name, secret=first.secret, endpoint=_address(cast))
+    new = NewKey(provider=cast.provider, name=name, secret=first.secret, endpoint=address_of(cast))
     story.ids[cast.provider, cast.name] = story.keys.add(new, owner=LOCAL_OWNER).entry.id
 
 
-def _life(story: _Story, database: Database) -> Iterator[_Done]:
+def _life(story: Story, database: Database) -> Iterator[Done]:
     """What was done to keys."""
 
     def ago(days: float) -> datetime:
         return story.now - timedelta(days=days)
 
     for cast in CAST:
-        yield _Done(ago(cast.age), partial(_add, story, cast))
+        yield Done(ago(cast.age), partial(_add, story, cast))
         if cast.renewed:
-            yield _Done(ago(cast.renewed), partial(_renew, story, cast))
+            yield Done(ago(cast.renewed), partial(_renew, story, cast))
         _, renamed = _RENAMED.get((cast.provider, cast.name), ("", 0.0))
         if renamed:
-            yield _Done(ago(renamed), partial(_rename, story, cast))
-    yield _Done(ago(_GONE.age), partial(_add, story, _GONE))
-    yield _Done(ago(4.4), partial(_remove, story, _GONE))
-    yield _Done(ago(0.4), partial(_choose, story))
-    yield _Done(story.now - timedelta(minutes=21), partial(_alter, story, database))
+            yield Done(ago(renamed), partial(_rename, story, cast))
+    yield Done(ago(_GONE.age), partial(_add, story, _GONE))
+    yield Done(ago(4.4), partial(_remove, story, _GONE))
+    yield Done(ago(0.4), partial(_choose, story))
+    yield Done(story.now - timedelta(minutes=21), partial(_alter, story, database))
 
 
-def _choose(story: _Story) -> None:
+def _choose(story: Story) -> None:
     story.keys.select(story.ids[CHOSEN], owner=LOCAL_OWNER)
 
 
-def _renew(story: _Story, cast: Cast) -> None:
+def _renew(story: Story, cast: Cast) -> None:
     """Replace a secret the way a person does: the new one is tested first."""
     entry = story.entry(cast)
     trial = story.keys.trial(entry.id, cast.secret, owner=LOCAL_OWNER, version=entry.version)
@@ -155,17 +101,17 @@ def _renew(story: _Story, cast: Cast) -> None:
     story.keys.swap(trial, owner=LOCAL_OWNER)
 
 
-def _rename(story: _Story, cast: Cast) -> None:
+def _rename(story: Story, cast: Cast) -> None:
     entry = story.entry(cast)
     changes = KeyChanges(name=cast.name)
     story.keys.edit(entry.id, changes, owner=LOCAL_OWNER, version=entry.version)
 
 
-def _remove(story: _Story, cast: Cast) -> None:
+def _remove(story: Story, cast: Cast) -> None:
     story.keys.remove(story.ids.pop((cast.provider, cast.name)), owner=LOCAL_OWNER)
 
 
-def _alter(story: _Story, database: Database) -> None:
+def _alter(story: Story, database: Database) -> None:
     """Change an address in the database, as somebody might who can write it; then look."""
     cast = next(each for each in CAST if (each.provider, each.name) == ALTERED)
     entry = story.entry(cast)
@@ -182,11 +128,11 @@ def _alter(story: _Story, database: Database) -> None:
 # --- checks -------------------------------------------------------------------------------------
 
 
-async def _asked(story: _Story) -> dict[Cast, CheckResult]:
+async def _asked(story: Story) -> dict[Cast, CheckResult]:
     """How each key stands at its simulated provider, looked at a few minutes ago."""
 
     async def one(cast: Cast) -> tuple[Cast, CheckResult]:
-        key = OpenedKey("", cast.provider, _address(cast), 0, cast.secret or None)
+        key = OpenedKey("", cast.provider, address_of(cast), 0, cast.secret or None)
         found = await story.parts.checks.try_out(key)
         dice = demo_past.dice_of(cast)
         at = story.now - timedelta(minutes=dice.uniform(3, 29))
@@ -213,7 +159,7 @@ def _looks(cast: Cast, result: CheckResult, now: datetime) -> list[Look]:
 
 
 def _keep_checks(
-    story: _Story,
+    story: Story,
     database: Database,
     seen: dict[Cast, list[Look]],
     results: dict[Cast, CheckResult],
@@ -252,64 +198,23 @@ def _proven(cast: Cast, result: CheckResult, now: datetime) -> CheckResult:
 # --- the record ---------------------------------------------------------------------------------
 
 
-def _uses(sent: dict[Cast, list[Sent]]) -> Iterator[_Told]:
+def _uses(sent: dict[Cast, list[Sent]]) -> Iterator[Told]:
     for cast, messages in sent.items():
-        yield from (_Told(each.at, cast, "chat", each.result) for each in messages)
+        yield from (Told(each.at, cast, "chat", each.result) for each in messages)
 
 
-def _checks(seen: dict[Cast, list[Look]], results: dict[Cast, CheckResult]) -> Iterator[_Told]:
+def _checks(seen: dict[Cast, list[Look]], results: dict[Cast, CheckResult]) -> Iterator[Told]:
     """The checks that are on record: the last of each key, and some before."""
     for cast, looks in seen.items():
         for look in demo_past.dice_of(cast).sample(looks, min(_MANUAL, len(looks))):
-            yield _Told(look.at, cast, "check", look.verdict.value, look.reason)
+            yield Told(look.at, cast, "check", look.verdict.value, look.reason)
         result = results[cast]
         if (cast.provider, cast.name) != ALTERED:
             said = result.diagnosis
-            yield _Told(result.checked_at, cast, "check", said.verdict.value, said.reason)
+            yield Told(result.checked_at, cast, "check", said.verdict.value, said.reason)
 
 
-def _tell(story: _Story, database: Database, steps: list[_Told | _Done]) -> None:
-    """Everything in the order in which it happened; what is only told in one go."""
-    numbers = itertools.count(0x5EED00)
-    steps.sort(key=lambda step: step.at)
-    for _, part in itertools.groupby(steps, key=type):
-        told = []
-        for step in part:
-            if isinstance(step, _Done):
-                story.at = step.at
-                step.do()
-            else:
-                told.append(_doing(story, step, f"{next(numbers):012x}"))
-        _record(database, told)
-
-
-def _record(database: Database, doings: list[Doing]) -> None:
-    """Put many doings on record at once, each with the mark that its key has at the time."""
-    if not doings:
-        return
-    with database.writing() as connection:
-        keys = connection.execute(KEY.select())
-        marks = {key.id: key.fingerprint and key.fingerprint[: journal.MARK] for key in keys}
-        rows = [asdict(doing) | {"fingerprint": marks.get(doing.key_id)} for doing in doings]
-        for row in rows:
-            del row["mark"]
-        connection.execute(EVENT.insert(), rows)
-
-
-def _doing(story: _Story, told: _Told, request: str) -> Doing:
-    return Doing(
-        *(told.action, LOCAL_OWNER, LOCAL_OWNER, told.at),
-        key_id=story.ids[told.cast.provider, told.cast.name],
-        key_name=told.cast.name,
-        provider=told.cast.provider,
-        host=endpoints.host(_address(told.cast)),
-        result=told.result,
-        detail=told.detail,
-        request_id=request,
-    )
-
-
-def _keep_uses(story: _Story, database: Database, sent: dict[Cast, list[Sent]]) -> None:
+def _keep_uses(story: Story, database: Database, sent: dict[Cast, list[Sent]]) -> None:
     """What was sent, day by day."""
     days: dict[tuple[str, str], list[Sent]] = defaultdict(list)
     for cast, messages in sent.items():

@@ -20,7 +20,7 @@ FLOORS: dict[int, tuple[str, ...]] = {
     7: ("app",),
     6: ("pages",),
     5: ("cli ui", "__main__"),
-    4: ("wiring demo_keys demo_way", "demo_past", "demo_store", "demo_stage", "demo"),
+    4: ("wiring demo_keys demo_way", "demo_past demo_story", "demo_store", "demo_stage", "demo"),
     3: (
         "activity contents discovery doctor_files probes reminders ring safe saving talk",
         "backup doctor masterkey_status opening presence resealing running turns",
