@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from mohet_keys.errors import ConflictError, NotFoundError
+from mohet_keys.errors import ConflictError
 from mohet_keys.model import KeyEntry, Verdict
 from mohet_keys.opening import Opening
 from mohet_keys.standing import standing
@@ -40,9 +40,12 @@ class Removing(Opening):
 
         With a `version` only if it still is what was seen. Raises NotFoundError, ConflictError.
         """
-        if version is None:
-            return self._delete(key_id, owner, None)
-        return self._delete(key_id, owner, lambda entry: seen(entry, version))
+
+        def vet(entry: KeyEntry) -> None:
+            if version is not None:
+                seen(entry, version)
+
+        return self._repository.delete(key_id, owner, doing=self._doing("delete", owner), vet=vet)
 
     def rejected(self, *, owner: str, limit: int | None = None) -> Sequence[KeyEntry]:
         """The keys that their providers themselves rejected, by name.
@@ -55,38 +58,17 @@ class Removing(Opening):
     def remove_rejected(self, listed: Sequence[KeyEntry], *, owner: str) -> Removed:
         """Delete those of these keys that still are as they were listed, and still rejected.
 
-        One that is gone already is passed over. Raises StoreError; what was deleted by then is on
-        record.
+        One that is gone already is passed over. Raises StoreError, and nothing is deleted then.
         """
-        gone, kept = [], []
-        for entry in listed:
-            try:
-                gone.append(self._delete(entry.id, owner, _same_and_rejected(entry.version)))
-            except ConflictError:
-                kept.append(entry)
-            except NotFoundError:
-                continue
+        versions = {entry.id: entry.version for entry in listed}
+        doings = {key_id: self._doing("delete", owner) for key_id in versions}
+
+        def is_the_same(entry: KeyEntry) -> bool:
+            return entry.version == versions[entry.id] and is_rejected(self._shown(entry))
+
+        gone, kept = self._repository.delete_all(doings, owner, vet=is_the_same)
         return Removed(tuple(gone), tuple(kept))
-
-    def _delete(
-        self, key_id: str, owner: str, vet: Callable[[KeyEntry], object] | None
-    ) -> KeyEntry:
-        def vetted(entry: KeyEntry) -> None:
-            if vet is not None:
-                vet(self._shown(entry))
-
-        return self._repository.delete(
-            key_id, owner, doing=self._doing("delete", owner), vet=vetted
-        )
 
     def _shown(self, entry: KeyEntry) -> KeyEntry:
         locked = self._safe.locked
         return replace(entry, locked=locked) if locked else entry
-
-
-def _same_and_rejected(version: int) -> Callable[[KeyEntry], None]:
-    def vet(entry: KeyEntry) -> None:
-        if not is_rejected(seen(entry, version)):
-            raise ConflictError(entry.name, entry.updated_by, entry.updated_at)
-
-    return vet

@@ -6,7 +6,7 @@ StoreError, which holds no value of a statement.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -278,10 +278,31 @@ class Repository:
                 vet(before)
             if doing is not None:
                 journal.write(connection, journal.about(doing, before))
-            for column in _OF_A_KEY:
-                connection.execute(delete(column.table).where(column == key_id))
+            _delete(connection, [key_id])
         self._database.wipe()
         return before
+
+    def delete_all(
+        self, wanted: Mapping[str, Doing], owner: str, *, vet: Callable[[KeyEntry], bool]
+    ) -> tuple[list[KeyEntry], list[KeyEntry]]:
+        """The same for several in one transaction. Returns what is gone, and what `vet` kept.
+
+        `wanted` has what is to be recorded of each, by key id; one that is not there is passed
+        over.
+        """
+        gone, kept = [], []
+        with self._database.writing() as connection:
+            for key_id, doing in wanted.items():
+                before = _first(connection, mine(owner, key_id))
+                if before is not None and vet(before):
+                    journal.write(connection, journal.about(doing, before))
+                    gone.append(before)
+                elif before is not None:
+                    kept.append(before)
+            _delete(connection, [entry.id for entry in gone])
+        if gone:
+            self._database.wipe()
+        return gone, kept
 
     def forget_former(self, now: datetime) -> int:
         """Delete for good the replaced secrets that cannot come back any more. Returns how many."""
@@ -377,6 +398,14 @@ def _one(connection: Connection, owner: str, key_id: str) -> KeyEntry:
     return _found(_first(connection, mine(owner, key_id)))
 
 
+def _delete(connection: Connection, key_ids: Sequence[str]) -> None:
+    """Remove keys with all that belongs to them."""
+    for at in range(0, len(key_ids), _AT_ONCE):
+        for column in _OF_A_KEY:
+            part = column.in_(key_ids[at : at + _AT_ONCE])
+            connection.execute(delete(column.table).where(part))
+
+
 def _told(connection: Connection, doing: Doing | None) -> None:
     if doing is not None:
         journal.write(connection, doing)
@@ -403,7 +432,7 @@ def _noted(connection: Connection, result: CheckResult, owner: str) -> KeyEntry 
     entry = _first(connection, mine(owner, result.key_id))
     if entry is None or entry.revision != result.revision:
         return None
-    history.write(connection, result)
+    history.write(connection, entry, result)
     return entry
 
 

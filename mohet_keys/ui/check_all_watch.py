@@ -16,6 +16,7 @@ EVERY = 0.5
 """Seconds between two looks."""
 REDRAWN = 2.0
 """Seconds after which the rest of the page is drawn anew, too, when there are results for it."""
+_FIRM = "\u00a0"
 _SHORT = {verdict: words.lower() for verdict, words in WORDS.items()} | {Verdict.LIMITED: "limited"}
 
 
@@ -57,8 +58,10 @@ def _draw(run: CheckAll) -> None:
 
 def _ended(run: CheckAll) -> None:
     with st.container(border=True, gap="small", key="check-all.ended"):
-        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-            st.markdown(_end(run))
+        with st.container(
+            horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"
+        ):
+            st.markdown(_end(run), width="content")
             st.button("Close", key="check-all.close", on_click=check_all_actions.put_away)
         _lines(run)
 
@@ -84,14 +87,17 @@ def _lines(run: CheckAll) -> None:
 
 
 def line_words(line: Line) -> str:
-    """“OpenAI 12 of 40 · 9 valid · 2 invalid · 1 unreachable” as Markdown."""
+    """“OpenAI 12 of 40 · 9 valid · 2 invalid · 1 unreachable” as Markdown.
+
+    A narrow window breaks it between its parts only.
+    """
     parts = [f"**{escape(vendor_label(line.provider))}** {line.done} of {line.of}"]
     parts += [f"{dot(verdict)} {count} {_SHORT[verdict]}" for verdict, count in line.verdicts]
     parts += [f"{line.held} held back"] if line.held else []
     parts += [f"{line.left} not carried out"] if line.left else []
     if line.waits:
         parts.append(f":gray[waiting {max(1, round(line.waits))} s, as it asked]")
-    return " · ".join(parts)
+    return " · ".join(part.replace(" ", _FIRM) for part in parts)
 
 
 def clock_of(seconds: float) -> str:

@@ -13,7 +13,7 @@ from mohet_keys.ui import check_all_actions, clock, resources
 from mohet_keys.ui.state import ui
 from mohet_keys.ui.text import brief, code, escape, literal
 
-_HIGH = 6
+_HIGH = 10
 """Keys that are listed without scrolling."""
 
 
@@ -57,7 +57,7 @@ def _ask(entries: tuple[KeyEntry, ...]) -> None:
         f"{'its provider' if one else 'their providers'}. Deleting cannot be undone."
     )
     with st.container(
-        height=420 if len(entries) > _HIGH else "content", border=True, key="remove-invalid.list"
+        height=340 if len(entries) > _HIGH else "content", border=True, key="remove-invalid.list"
     ):
         now, zone = clock.now(), clock.zone()
         st.markdown("\n".join(_line(entry, now, zone) for entry in entries))

@@ -82,9 +82,8 @@ def simulated(store: Parts, sim: Simulator, slug: str, *behaviours: str) -> None
 
 def words(at: AppTest) -> str:
     """All running text."""
-    return "\n".join(
-        block.value for block in (*at.markdown, *at.caption, *at.success, *at.info, *at.error)
-    )
+    shown = (*at.markdown, *at.caption, *at.success, *at.info, *at.error)
+    return "\n".join(block.value for block in shown).replace("\u00a0", " ")
 
 
 def press(at: AppTest, key: str) -> AppTest:
