@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
-from sqlalchemy import Connection, delete, func, insert, select
+from sqlalchemy import Connection, delete, func, insert, select, update
 
 from mohet_keys.database import Database
-from mohet_keys.model import CheckResult, Verdict
+from mohet_keys.model import CheckResult, KeyEntry, Verdict
 from mohet_keys.rows import storable
-from mohet_keys.tables import KEY, SEEN
+from mohet_keys.tables import HOUR, KEY, SEEN
 
 _AT_ONCE = 500
 """Lines that go in one transaction, so that nobody waits for it."""
@@ -85,19 +85,17 @@ class History:
         return dict(found)
 
     def tallies(self, owner: str, since: datetime) -> list[Tally]:
-        """Checks by hour, provider and verdict, the oldest first."""
-        hour = func.strftime("%Y-%m-%d %H:00:00", SEEN.c.at)
+        """Checks by hour, provider and verdict, the oldest first, from the hour of `since` on."""
+        names = (HOUR.c.hour, HOUR.c.provider, HOUR.c.verdict)
         asked = (
-            select(hour, KEY.c.provider, SEEN.c.verdict, func.count(), func.avg(SEEN.c.latency_ms))
-            .join(KEY, KEY.c.id == SEEN.c.key_id)
-            .where(KEY.c.owner == owner, SEEN.c.at >= since)
-            .group_by(hour, KEY.c.provider, SEEN.c.verdict)
-            .order_by(hour)
+            select(*names, HOUR.c.checks, HOUR.c.timed, HOUR.c.latency_ms)
+            .where(HOUR.c.owner == owner, HOUR.c.hour >= _hour_of(since))
+            .order_by(*names)
         )
         with self._database.reading() as connection:
             return [
-                Tally(datetime.fromisoformat(f"{at}+00:00"), slug, _verdict(verdict), count, mean)
-                for at, slug, verdict, count, mean in connection.execute(asked)
+                Tally(hour, slug, _verdict(verdict), checks, total / timed if timed else None)
+                for hour, slug, verdict, checks, timed, total in connection.execute(asked)
             ]
 
     def prune(self, before: datetime) -> int:
@@ -107,19 +105,44 @@ class History:
             old = select(SEEN.c.id).where(SEEN.c.at < before).limit(_AT_ONCE)
             with self._database.writing() as connection:
                 went = connection.execute(delete(SEEN).where(SEEN.c.id.in_(old))).rowcount
+                connection.execute(delete(HOUR).where(HOUR.c.hour < before))
             gone += went
             if went < _AT_ONCE:
                 return gone
 
 
-def write(connection: Connection, result: CheckResult) -> None:
-    """Keep what a check came to, in a transaction that is under way."""
+def write(connection: Connection, entry: KeyEntry, result: CheckResult) -> None:
+    """Keep what a check of this key came to, in a transaction that is under way."""
     said = result.diagnosis
     if said.verdict in _UNTOLD:
         return
     line = {"key_id": result.key_id, "at": result.checked_at, "latency_ms": result.latency_ms}
     told = {"verdict": said.verdict.value, "reason": storable(said.reason)}
     connection.execute(insert(SEEN).values(**line, **told))
+    place = (entry.owner, _hour_of(result.checked_at), entry.provider, said.verdict.value)
+    count(connection, place, 1, [] if result.latency_ms is None else [result.latency_ms])
+
+
+def count(
+    connection: Connection,
+    place: tuple[str, datetime, str, str],
+    checks: int,
+    latencies: Sequence[int],
+) -> None:
+    """Count checks of one owner, hour, provider and verdict, in a transaction that is under way.
+
+    `latencies` are in milliseconds, of those that were answered.
+    """
+    where = dict(zip(("owner", "hour", "provider", "verdict"), place, strict=True))
+    here = [HOUR.c[name] == value for name, value in where.items()]
+    more = {"checks": checks, "timed": len(latencies), "latency_ms": sum(latencies)}
+    added = {HOUR.c[name]: HOUR.c[name] + value for name, value in more.items()}
+    if not connection.execute(update(HOUR).where(*here).values(added)).rowcount:
+        connection.execute(insert(HOUR).values(**where, **more))
+
+
+def _hour_of(at: datetime) -> datetime:
+    return at.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
 
 
 def _seen(at: datetime, verdict: str, reason: str, latency_ms: int | None) -> Seen:

@@ -275,6 +275,23 @@ class SeenRow(_Base, table=True):
     latency_ms: int | None = Field(default=None, sa_column_kwargs={"info": COSMETIC})
 
 
+class HourRow(_Base, table=True):
+    """How many checks of one provider's keys in one hour came to a verdict, of one owner's.
+
+    Counted as they are made, so that a chart of months reads some thousand lines. It outlives keys.
+    """
+
+    __tablename__ = "check_hour"
+
+    owner: str = _text(IDENTITY, primary_key=True)
+    hour: datetime = Field(sa_column=Column(Moment, primary_key=True, info=IDENTITY))
+    provider: str = _text(IDENTITY, primary_key=True)
+    verdict: str = _text(IDENTITY, primary_key=True)
+    checks: int = Field(sa_column_kwargs={"info": COSMETIC})
+    timed: int = Field(sa_column_kwargs={"info": COSMETIC})
+    latency_ms: int = Field(sa_column_kwargs={"info": COSMETIC})
+
+
 class UseRow(_Base, table=True):
     """What was sent through a key on one day, which begins at midnight UTC."""
 
@@ -335,5 +352,6 @@ FORMER = METADATA.tables["former_secret"]
 LEASE = METADATA.tables["lease"]
 PROCESS = METADATA.tables["process"]
 SEEN = METADATA.tables["check_history"]
+HOUR = METADATA.tables["check_hour"]
 USE = METADATA.tables["daily_use"]
 WATCH = METADATA.tables["watch"]

@@ -105,16 +105,17 @@ def test_what_is_older_than_is_kept_goes(store: Repository) -> None:
         check(store, entry, at=NOW - DAY)
     check(store, entry)
     assert store.history.prune(NOW - HOUR) == 3
+    assert [tally.count for tally in store.history.tallies(ME, NOW - DAY * 9)] == [1]
     assert [seen.at for seen in store.history.of_key(entry.id, ME, limit=9)] == [NOW]
 
 
 def test_the_past_goes_with_its_key(store: Repository) -> None:
-    """Nothing of it is left behind."""
+    """Nothing of it is left behind, but that its provider answered."""
     entry = put(store)
     check(store, entry)
     store.uses.count(entry.id, ME, NOW, Spent())
     store.delete(entry.id, ME)
-    assert store.history.tallies(ME, NOW - DAY) == []
+    assert store.history.latencies([entry.id], each=5) == {}
     assert store.uses.days(ME, date(2000, 1, 1)) == []
 
 

@@ -51,6 +51,7 @@ TRUST = {
     "process": {"identity": {"id"}},
     "check_history": {"identity": {"id", "key_id"}},
     "daily_use": {"identity": {"key_id", "day"}},
+    "check_hour": {"identity": {"owner", "hour", "provider", "verdict"}},
     "watch": {"identity": {"key_id"}},
 }
 """The columns that are sealed or say whose a row is, in full; of a key's own row every one."""

@@ -49,6 +49,16 @@ def _history() -> None:
     )
     op.create_index("check_history_key", "check_history", ["key_id", "id"])
     op.create_index("check_history_at", "check_history", ["at"])
+    op.create_table(
+        "check_hour",
+        sa.Column("owner", sa.Text, primary_key=True),
+        sa.Column("hour", sa.DateTime, primary_key=True),
+        sa.Column("provider", sa.Text, primary_key=True),
+        sa.Column("verdict", sa.Text, primary_key=True),
+        sa.Column("checks", sa.Integer, nullable=False),
+        sa.Column("timed", sa.Integer, nullable=False),
+        sa.Column("latency_ms", sa.Integer, nullable=False),
+    )
 
 
 def _use() -> None:
@@ -67,7 +77,7 @@ def _use() -> None:
 
 def downgrade() -> None:
     """Only for the test that makes a store of the earlier version."""
-    for table in ("watch", "daily_use", "check_history"):
+    for table in ("watch", "daily_use", "check_hour", "check_history"):
         op.drop_table(table)
     op.drop_index("event_told", "event")
     op.drop_index("api_key_secret", "api_key")
