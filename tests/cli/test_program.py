@@ -526,7 +526,7 @@ def test_t35_an_unforeseen_error_is_named_by_its_type_alone(
     """A fault of ours ends as one line without what it was about."""
     secret = canary("sk-proj-")
 
-    def broken() -> None:
+    def broken(_settings: object) -> None:
         raise ValueError(secret)
 
     monkeypatch.setattr(wiring, "build", broken)
