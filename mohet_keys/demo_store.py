@@ -29,7 +29,7 @@ from mohet_keys.model import (
     Verdict,
 )
 from mohet_keys.providers import BY_SLUG
-from mohet_keys.tables import KEY, SEEN, USE
+from mohet_keys.tables import HOUR, KEY, SEEN, USE
 from mohet_keys.wiring import Parts
 
 _GONE = Cast("groq", "Trial Account", "good", "k1Tz", 10.2)
@@ -182,9 +182,25 @@ def _keep_checks(
     with database.writing() as connection:
         connection.execute(SEEN.delete())
         connection.execute(SEEN.insert(), rows)
+        connection.execute(HOUR.delete())
+        connection.execute(HOUR.insert(), list(_hours(seen)))
     final = [each for cast, each in last.items() if (cast.provider, cast.name) != ALTERED]
     final = sorted(final + story.locked, key=lambda each: each.checked_at)
     repository.save_checks(final, LOCAL_OWNER)
+
+
+def _hours(seen: dict[Cast, list[Look]]) -> Iterator[dict[str, Any]]:
+    """The same looks counted by hour, provider and verdict."""
+    found: dict[tuple[datetime, str, str], list[int | None]] = defaultdict(list)
+    for cast, each in seen.items():
+        for look in each:
+            hour = look.at.replace(minute=0, second=0, microsecond=0)
+            found[hour, cast.provider, look.verdict.value].append(look.latency_ms)
+    for (hour, provider, verdict), latencies in found.items():
+        timed = [latency for latency in latencies if latency is not None]
+        place = {"owner": LOCAL_OWNER, "hour": hour, "provider": provider, "verdict": verdict}
+        counts = {"checks": len(latencies), "timed": len(timed), "latency_ms": sum(timed)}
+        yield {**place, **counts}
 
 
 def _proven(cast: Cast, result: CheckResult, now: datetime) -> CheckResult:

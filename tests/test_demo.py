@@ -98,6 +98,15 @@ def test_the_past_has_fourteen_days(parts: DemoParts) -> None:
     assert [now, *times] == sorted([now, *times], reverse=True)
 
 
+def test_the_charts_have_the_same_past(parts: DemoParts) -> None:
+    """The hours add up to the checks of all keys."""
+    since = datetime.now(UTC) - timedelta(days=20)
+    counted = sum(t.count for t in parts.repository.history.tallies(LOCAL_OWNER, since))
+    history = parts.repository.history
+    kept = sum(len(history.of_key(e.id, LOCAL_OWNER, limit=10_000)) for e in all_keys(parts))
+    assert counted == kept > 1000
+
+
 def test_old_unused_and_ending_keys_are_there(parts: DemoParts) -> None:
     """There is something to be reminded of."""
     now, keys = datetime.now(UTC), all_keys(parts)
