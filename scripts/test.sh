@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Runs the tests: test.sh PYTHON [arguments of pytest]
 #
-# Without arguments the tests with a browser run beside all others. Both mostly wait, so two
-# cores do in half the time what one after the other takes.
+# Without arguments they run in three processes at once: those with a browser, and two halves of
+# all others. Most of them wait most of the time, so two cores do in a third of the time what one
+# after the other takes.
 set -euo pipefail
 python=$1
 shift
@@ -11,26 +12,41 @@ if [ $# -gt 0 ]; then
     exec "$python" -m pytest "$@"
 fi
 
-log=$(mktemp)
-(
-    trap - INT # so that Ctrl-C ends both, each with its tidying up
-    exec "$python" -m pytest -o cache_dir=.pytest_cache/browser tests/browser
-) >"$log" 2>&1 &
-browser=$!
+logs=$(mktemp -d)
+declare -A running=()
+
+begin() { # NAME, arguments of pytest
+    local name=$1
+    shift
+    (
+        trap - INT # so that Ctrl-C ends all of them, each with its tidying up
+        exec "$python" -m pytest -o cache_dir=".pytest_cache/$name" "$@"
+    ) >"$logs/$name" 2>&1 &
+    running[$name]=$!
+}
+
 end() {
-    if [ -n "$browser" ]; then
-        kill -INT "$browser" 2>/dev/null && wait "$browser" || true
-    fi
-    rm -f "$log"
+    for name in "${!running[@]}"; do
+        kill -INT "${running[$name]}" 2>/dev/null && wait "${running[$name]}" || true
+    done
+    rm -rf "$logs"
 }
 trap end EXIT
 
-others=passed
-"$python" -m pytest --ignore tests/browser || others=failed
-with_browser=passed
-wait "$browser" || with_browser=failed
-browser= # its number may be another process's by now
-cat "$log"
+begin browser tests/browser
+begin second --ignore tests/browser --half 2
+first=passed
+"$python" -m pytest --ignore tests/browser --half 1 || first=failed
 
-echo "Tests with a browser: $with_browser. All other tests: $others."
-[ "$with_browser$others" = passedpassed ]
+outcome=$first
+said="First half: $first."
+for name in second browser; do
+    result=passed
+    wait "${running[$name]}" || result=failed
+    unset "running[$name]" # its number may be another process's by now
+    cat "$logs/$name"
+    said+=" Tests of $name: $result."
+    [ $result = passed ] || outcome=failed
+done
+echo "${said/Tests of second/Second half}"
+[ $outcome = passed ]
