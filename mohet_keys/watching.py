@@ -197,17 +197,16 @@ class Watcher:
                 key_ids, owner=owner, cap=AT_ONCE, per_host=PER_HOST
             )
             found.update((result.key_id, result) for result in results)
-        pairs = [(each, found[each.key_id]) for each in due if each.key_id in found]
-        await asyncio.to_thread(
-            self._repository.watches.put, [self._next(each, result) for each, result in pairs]
-        )
-        await self._weigh(pairs)
+        nexts = [self._next(each, found.get(each.key_id)) for each in due]
+        await asyncio.to_thread(self._repository.watches.put, nexts)
+        await self._weigh([(each, found[each.key_id]) for each in due if each.key_id in found])
 
-    def _next(self, watched: Watched, result: CheckResult) -> Next:
+    def _next(self, watched: Watched, result: CheckResult | None) -> Next:
         """When a key is looked at next, after this look."""
-        now, verdict = self._clock(), result.diagnosis.verdict
-        if verdict is Verdict.UNCHECKED:  # not carried out
+        now = self._clock()
+        if result is None or result.diagnosis.verdict is Verdict.UNCHECKED:  # not carried out
             return Next(watched.key_id, now + self._varied(self._again), watched.failures)
+        verdict = result.diagnosis.verdict
         failures = 0
         wait = self._every
         if verdict in _FAILS or (verdict in _DOUBTFUL and watched.verdict in _STANDS_WELL):

@@ -27,6 +27,7 @@ from mohet_keys.presence import Presence
 from mohet_keys.simulator.server import Simulator
 from mohet_keys.standing import standing
 from mohet_keys.uses import Spent
+from mohet_keys.watches import Next
 from mohet_keys.watching import AGAIN, EVERY, IN_USE, LEASE, TICK, Watcher
 from mohet_keys.wiring import Parts
 from tests.browser.secrets import behaving, good
@@ -287,14 +288,16 @@ def test_held_keys_and_those_of_a_locked_store_are_not_asked(
 ) -> None:
     """One that looks like another vendor's, and all of them without the master key."""
     desk.add("Held", "sk-or-v1-" + "0123456789abcdef" * 4)
-    desk.add("One", good("groq"))
+    entry = desk.add("One", good("groq"))
     assert desk.look(EVERY * 2) == ["One"]
     settings_in(tmp_path).generated_master_key_file.unlink()
     with started(tmp_path, "new") as other:
         locked = Desk(other, sim)
         desk.watcher._lease.leave()
         locked.now = desk.now
+        due_at = locked.now + locked.next(entry)
         assert locked.look(EVERY * 2) == []
+        assert locked.now + locked.next(entry) == due_at  # at once when the key is back
 
 
 def test_keys_of_everybody_are_watched(desk: Desk, tmp_path: Path) -> None:
@@ -364,6 +367,25 @@ def test_one_host_that_is_away_is_no_outage(parts: Parts) -> None:
         assert len(desk.look(EVERY * 2)) == 3
         assert not desk.watcher.is_outage
         assert len(desk.look(AGAIN)) == 2
+        assert not desk.watcher.is_outage
+
+
+def test_what_answers_in_between_ends_the_doubt(parts: Parts) -> None:
+    """Two hosts that fail one after the other are no outage while a third answers."""
+    with Simulator() as first, Simulator() as second, Simulator() as third:
+        desk = Desk(parts, first)
+        gone: list[KeyEntry] = []
+        for sim in (first, second, third):
+            desk.sim = sim
+            gone.append(desk.add(f"K{len(gone)}", good("groq", str(len(gone)))))
+        desk.look()
+        put = parts.repository.watches.put
+        first.stop()
+        second.stop()
+        for turn in (0, 2, 1):  # one at a time, the one that answers in the middle
+            desk.now += EVERY
+            put([Next(e.id, desk.now + EVERY * (n != turn)) for n, e in enumerate(gone)])
+            assert desk.look() == [f"K{turn}"]
         assert not desk.watcher.is_outage
 
 
@@ -493,7 +515,13 @@ def test_a_store_that_fails_ends_nothing(
     parts: Parts, sim: Simulator, loop: Background, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nor does anything unforeseen; the keys are watched as soon as it works."""
-    desk = Desk(parts, sim, sleep=_briefly)
+    pauses: list[float] = []
+
+    async def noted(seconds: float) -> None:
+        pauses.append(seconds)
+        await asyncio.sleep(0.01)
+
+    desk = Desk(parts, sim, sleep=noted)
     desk.add("One", good("groq"))
     desk.now += EVERY * 2
     desk.presence.touch()
@@ -510,6 +538,7 @@ def test_a_store_that_fails_ends_nothing(
     running = loop.submit(desk.watcher.run())
     until(desk.looks)
     assert not running.done()
+    assert pauses[:3] == [TICK, AGAIN.total_seconds(), TICK]
 
 
 # --- what was kept for long enough ----------------------------------------------------------------
