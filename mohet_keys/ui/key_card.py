@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import streamlit as st
 
 from mohet_keys import reminders
@@ -10,19 +12,31 @@ from mohet_keys.providers import BY_SLUG
 from mohet_keys.standing import standing, vendor_label
 from mohet_keys.ui import actions, card_menu, clock, replace_form, resources
 from mohet_keys.ui.state import UiState
-from mohet_keys.ui.text import ago, brief, code, day, dollars, duration, escape, literal
+from mohet_keys.ui.text import (
+    ago,
+    brief,
+    code,
+    day,
+    dollars,
+    duration,
+    escape,
+    literal,
+    upcoming,
+)
 from mohet_keys.ui.verdict_badge import badge, colour
 
 _IN_TROUBLE = {Verdict.INVALID, Verdict.LIMITED, Verdict.MISCONFIGURED, Verdict.LOCKED}
 BUSY = ":gray-badge[:material/progress_activity: Checking]"
 
 
-def show(entry: KeyEntry, state: UiState, here: clock.Here) -> None:
-    """Draw the card. Its buttons act through callbacks."""
+def show(
+    entry: KeyEntry, state: UiState, here: clock.Here, next_at: datetime | None = None
+) -> None:
+    """Draw the card. Its buttons act through callbacks; `next_at` is when it is looked at next."""
     said = standing(entry, here.zone)
     checking = entry.id in state.running
     _head(entry, said, checking=checking)
-    st.markdown(_facts(entry, said, here))
+    st.markdown(_facts(entry, said, here, next_at))
     if not checking:
         _reason(said)
     for note in state.notes.get(entry.id, ()):
@@ -58,7 +72,9 @@ def _head(entry: KeyEntry, said: Diagnosis, *, checking: bool) -> None:
         card_menu.show(entry)
 
 
-def _facts(entry: KeyEntry, said: Diagnosis, here: clock.Here) -> str:
+def _facts(
+    entry: KeyEntry, said: Diagnosis, here: clock.Here, next_at: datetime | None = None
+) -> str:
     zone = here.zone
     hint = code(entry.hint) if entry.hint else _no_hint(entry)
     lines = [
@@ -71,7 +87,8 @@ def _facts(entry: KeyEntry, said: Diagnosis, here: clock.Here) -> str:
         when = f"{ago(at, now)} ({brief(at, now, zone)})"
         took = entry.check.latency_ms
         answered = f", answered in {duration(took)}" if took is not None else ""
-        lines.append(f":small[:material/schedule: Checked {when}{answered}]")
+        next_look = f" · next {upcoming(next_at, now, zone)}" if next_at else ""
+        lines.append(f":small[:material/schedule: Checked {when}{answered}{next_look}]")
         if told := _account(entry.check, here):
             lines.append(f":small[:material/account_balance_wallet: {escape(told)}]")
     if told := _reminder(entry, said, here):

@@ -44,6 +44,7 @@ def show(row: Provider, count: int) -> None:
 
 def _cards(entries: tuple[KeyEntry, ...], row: Provider) -> None:
     state, here = ui(), clock.Here()
+    nexts = resources.next_looks(entries)
     grid = st.grid(3, min_column_width=300, border=True, key=f"cards-{row.slug}")
     for entry in entries:
         with grid.cell(), st.container(gap="xsmall", key=f"keycard-{entry.id}"):
@@ -52,7 +53,7 @@ def _cards(entries: tuple[KeyEntry, ...], row: Provider) -> None:
             elif state.editing == entry.id:
                 key_form.show_edit(entry, row)
             else:
-                key_card.show(entry, state, here)
+                key_card.show(entry, state, here, nexts.get(entry.id))
 
 
 def _tools(row: Provider) -> tuple[str, Sort]:

@@ -14,7 +14,7 @@ from mohet_keys.spreadsheet import harmless
 from mohet_keys.standing import WORDS, standing, vendor_label
 from mohet_keys.ui import charts, clock, overview_actions, resources
 from mohet_keys.ui.state import ui
-from mohet_keys.ui.text import ago, code, day, duration, escape, literal
+from mohet_keys.ui.text import ago, code, day, duration, escape, literal, upcoming
 from mohet_keys.ui.verdict_badge import badge, colour
 
 _PAST = 100
@@ -75,7 +75,9 @@ def _head(entry: KeyEntry) -> None:
         took = entry.check.latency_ms
         answered = f", answered in {duration(took)}" if took is not None else ""
         when = ago(entry.check.checked_at, here.now)
-        facts.append(f":small[:material/schedule: Checked {when}{answered}]")
+        next_at = resources.next_looks([entry]).get(entry.id)
+        next_look = f" · next {upcoming(next_at, here.now, here.zone)}" if next_at else ""
+        facts.append(f":small[:material/schedule: Checked {when}{answered}{next_look}]")
     reason = escape(said.reason[:1].upper() + said.reason[1:])
     told = [f":small[:{colour(said.verdict)}[**{reason}.**] {escape(said.explanation)}]"]
     if said.remedy:

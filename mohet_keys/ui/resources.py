@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import datetime
 from functools import cache
 
 import streamlit as st
@@ -10,7 +12,7 @@ from mohet_keys import demo, wiring
 from mohet_keys.background import Background, shared
 from mohet_keys.chat import ChatService
 from mohet_keys.http import Outbound
-from mohet_keys.model import LOCAL_OWNER
+from mohet_keys.model import LOCAL_OWNER, KeyEntry
 from mohet_keys.overview import Overview
 from mohet_keys.reminders import Rules
 from mohet_keys.replacing import Replacer
@@ -86,6 +88,13 @@ def outbound() -> Outbound:
 def background() -> Background:
     """The event loop that checks run on, off the script's thread."""
     return shared()
+
+
+def next_looks(entries: Sequence[KeyEntry]) -> dict[str, datetime]:
+    """When these keys are looked at next in the background; none where nobody looks."""
+    if not settings().watch_minutes:
+        return {}
+    return parts().repository.watches.next_at([entry.id for entry in entries])
 
 
 def owner() -> str:

@@ -68,7 +68,11 @@ def brief(at: datetime, now: datetime, zone: ZoneInfo) -> str:
 
     What is over is never later than now: since it was recorded the clock was put back.
     """
-    local, today = min(at, now).astimezone(zone), now.astimezone(zone)
+    return _short(min(at, now), now, zone)
+
+
+def _short(at: datetime, now: datetime, zone: ZoneInfo) -> str:
+    local, today = at.astimezone(zone), now.astimezone(zone)
     if local.date() == today.date():
         return f"{local:%H:%M}"
     return f"{local:%b %-d, %H:%M}" if local.year == today.year else moment(at, zone)
@@ -84,6 +88,14 @@ def ago(at: datetime, now: datetime) -> str:
         if count:
             return f"{count} {unit}{'s' if count > 1 else ''} ago"
     return "just now"
+
+
+def upcoming(at: datetime, now: datetime, zone: ZoneInfo) -> str:
+    """When something is going to happen: “soon”, “at 14:05”, “on Nov 19, 14:05”."""
+    if at <= now + timedelta(minutes=1):
+        return "soon"
+    told = _short(at, now, zone)
+    return f"on {told}" if "," in told else f"at {told}"
 
 
 def duration(milliseconds: int) -> str:

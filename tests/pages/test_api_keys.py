@@ -29,6 +29,7 @@ from mohet_keys.simulator.server import Simulator
 from mohet_keys.ui import resources
 from mohet_keys.ui.text import day, escape
 from mohet_keys.ui.verdict_badge import BADGES
+from mohet_keys.watches import Next
 from mohet_keys.wiring import Parts
 from tests.browser.secrets import behaving, good
 from tests.leaks import canary, scan
@@ -512,3 +513,24 @@ def test_an_unknown_provider_in_the_address_opens_the_first_tab(
 ) -> None:
     """A mistyped address is no error."""
     assert "OpenAI Keys" in words(open_page(slug))
+
+
+def test_a_card_says_when_its_key_is_looked_at_next(
+    open_page: OpenPage, store: Parts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the reader's zone; and nothing where the watcher is off."""
+    entry = store.keys.add(
+        NewKey(provider="groq", name="Watched", secret=SecretStr("gsk_" + "w" * 40)),
+        owner=LOCAL_OWNER,
+    ).entry
+    said = Diagnosis(Verdict.VALID, "key works", "It works.")
+    store.keys.record(CheckResult(entry.id, 1, said, datetime.now(UTC)), owner=LOCAL_OWNER)
+    at = datetime.now(UTC) + timedelta(minutes=20)
+    store.repository.watches.put([Next(entry.id, at)])
+    seen = at.astimezone(ZoneInfo("Asia/Tokyo"))
+    page = open_page("groq")
+    assert any(f"{seen:%H:%M}" in each.value and " · next " in each.value for each in page.markdown)
+    off = resources.settings().model_copy(update={"watch_minutes": 0.0})
+    with monkeypatch.context() as patched:
+        patched.setattr(resources, "settings", lambda: off)
+        assert not any(" · next " in each.value for each in page.run().markdown)

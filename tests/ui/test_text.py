@@ -8,7 +8,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mohet_keys.ui.text import ago, code, day, dollars, duration, escape, literal, moment, zone_of
+from mohet_keys.ui.text import (
+    ago,
+    code,
+    day,
+    dollars,
+    duration,
+    escape,
+    literal,
+    moment,
+    upcoming,
+    zone_of,
+)
 
 AT = datetime(2026, 11, 24, 23, 30, tzinfo=UTC)
 
@@ -81,3 +92,12 @@ def test_durations_read_well() -> None:
 def test_dollars_read_well() -> None:
     """With cents, and in thousands."""
     assert [dollars(amount) for amount in (0, 4.2, 1234.567)] == ["$0.00", "$4.20", "$1,234.57"]
+
+
+@pytest.mark.parametrize(
+    ("minutes", "said"), [(-5, "soon"), (1, "soon"), (20, "at 12:20"), (13 * 60, "on Mar 2, 01:00")]
+)
+def test_what_is_to_come_is_told_as_shortly_as_it_can_be(minutes: int, said: str) -> None:
+    """The time today, the date as well on another day, and nothing exact when it is due."""
+    now = datetime(2026, 3, 1, 12, tzinfo=UTC)
+    assert upcoming(now + timedelta(minutes=minutes), now, zone_of("UTC")) == said
