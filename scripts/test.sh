@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # Runs the tests: test.sh PYTHON [arguments of pytest]
 #
-# Without arguments they run in three processes at once: those with a browser, and two halves of
-# all others. Most of them wait most of the time, so two cores do in a third of the time what one
-# after the other takes.
+# Without arguments they run in four processes at once: two halves of those with a browser, and two
+# halves of all others. Most of them wait most of the time, so two cores do in a third of the time
+# what one after the other takes.
 set -euo pipefail
 python=$1
 shift
@@ -33,20 +33,21 @@ end() {
 }
 trap end EXIT
 
-begin browser tests/browser
-begin second --ignore tests/browser --half 2
+begin others-2 --ignore tests/browser --half 2
+begin browser-1 tests/browser --half 1
+begin browser-2 tests/browser --half 2
 first=passed
 "$python" -m pytest --ignore tests/browser --half 1 || first=failed
 
 outcome=$first
-said="First half: $first."
-for name in second browser; do
+said="others-1: $first."
+for name in others-2 browser-1 browser-2; do
     result=passed
     wait "${running[$name]}" || result=failed
     unset "running[$name]" # its number may be another process's by now
     cat "$logs/$name"
-    said+=" Tests of $name: $result."
+    said+=" $name: $result."
     [ $result = passed ] || outcome=failed
 done
-echo "${said/Tests of second/Second half}"
+echo "$said"
 [ $outcome = passed ]

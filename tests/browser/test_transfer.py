@@ -38,6 +38,8 @@ def test_t40_keys_travel_and_leave_no_trace_on_the_way(
     expect(page.get_by_text("2 keys were brought in")).to_be_visible()
 
     page.get_by_text("All 2 keys").click()
+    expect(page.get_by_text("Keys to export")).to_be_hidden()
+    expect(page.get_by_role("textbox", name="Passphrase once more")).to_have_count(1)
     page.get_by_role("textbox", name="Passphrase", exact=True).fill(PASSPHRASE)
     page.get_by_role("textbox", name="Passphrase once more").fill(PASSPHRASE)
     page.get_by_role("button", name="Make the file").click()
