@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # Runs the tests: test.sh PYTHON [arguments of pytest]
 #
-# Without arguments they run in four processes at once: two halves of those with a browser, and two
-# halves of all others. Most of them wait most of the time, so two cores do in a third of the time
-# what one after the other takes.
+# Without arguments they run in three processes at once: those with a browser, and two halves of
+# all others. Most of them wait most of the time, so two cores do in a third of the time what one
+# after the other takes.
 set -euo pipefail
 python=$1
 shift
@@ -34,14 +34,13 @@ end() {
 trap end EXIT
 
 begin others-2 --ignore tests/browser --half 2
-begin browser-1 tests/browser --half 1
-begin browser-2 tests/browser --half 2
+begin browser tests/browser
 first=passed
 "$python" -m pytest --ignore tests/browser --half 1 || first=failed
 
 outcome=$first
 said="others-1: $first."
-for name in others-2 browser-1 browser-2; do
+for name in others-2 browser; do
     result=passed
     wait "${running[$name]}" || result=failed
     unset "running[$name]" # its number may be another process's by now
