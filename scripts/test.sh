@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # Runs the tests: test.sh PYTHON [arguments of pytest]
 #
-# Without arguments they run in three processes at once: those with a browser, and two halves of
-# all others. Most of them wait most of the time, so two cores do in a third of the time what one
-# after the other takes.
+# Without arguments the tests with a browser run beside all others. Both mostly wait, so two cores
+# do in half the time what one after the other takes. A third process beside them makes the tests
+# that watch the clock wait too long for their turn.
 set -euo pipefail
 python=$1
 shift
@@ -33,19 +33,17 @@ end() {
 }
 trap end EXIT
 
-begin others-2 --ignore tests/browser --half 2
 begin browser tests/browser
-first=passed
-"$python" -m pytest --ignore tests/browser --half 1 || first=failed
+outcome=passed
+"$python" -m pytest --ignore tests/browser || outcome=failed
 
-outcome=$first
-said="others-1: $first."
-for name in others-2 browser; do
+said="All others: $outcome."
+for name in browser; do
     result=passed
     wait "${running[$name]}" || result=failed
     unset "running[$name]" # its number may be another process's by now
     cat "$logs/$name"
-    said+=" $name: $result."
+    said+=" Tests with a $name: $result."
     [ $result = passed ] || outcome=failed
 done
 echo "$said"

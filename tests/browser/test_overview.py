@@ -86,6 +86,7 @@ def test_from_the_figures_to_the_key_and_back(busy: AppServer, page: Page) -> No
     expect(drawer.get_by_text("1 message, 0 of them failed")).to_be_visible()
     page.keyboard.press("Escape")
     expect(drawer).to_have_count(0)
+    settled(page)
 
     for name, title in (
         ("Availability", "Checks that were answered"),
@@ -93,6 +94,7 @@ def test_from_the_figures_to_the_key_and_back(busy: AppServer, page: Page) -> No
         ("Use", "Messages sent through all keys"),
     ):
         page.get_by_role("tab", name=name).click()
+        settled(page)
         chart = page.get_by_test_id("stVegaLiteChart").filter(has_text=title)
         expect(chart.locator("svg, canvas").first).to_be_visible()
 
