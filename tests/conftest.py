@@ -48,17 +48,6 @@ def parts(settings: Settings, new_store: Path) -> Iterator[wiring.Parts]:
     built.close()
 
 
-def pytest_addoption(parser: pytest.Parser) -> None:
-    """`--half`: only every second file, so that two processes share the work."""
-    parser.addoption("--half", type=int, choices=(1, 2), help="run one half of the files")
-
-
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The tests with a browser come last: its event loop runs in this thread until the end."""
     items.sort(key=lambda item: "browser" in item.path.parts)
-    half = config.getoption("--half")
-    if half:
-        files = {path: place for place, path in enumerate(dict.fromkeys(i.path for i in items))}
-        others = [item for item in items if files[item.path] % 2 != half - 1]
-        items[:] = [item for item in items if files[item.path] % 2 == half - 1]
-        config.hook.pytest_deselected(items=others)
