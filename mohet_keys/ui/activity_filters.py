@@ -8,7 +8,7 @@ from mohet_keys import activity
 from mohet_keys.activity import ACTIONS, PERIODS, RESULTS
 from mohet_keys.journal import Wanted
 from mohet_keys.providers import PROVIDERS
-from mohet_keys.ui import clock, resources
+from mohet_keys.ui import clock, filters, resources
 from mohet_keys.ui.state import act, peek, ui
 
 SEARCH = "activity.search"
@@ -25,29 +25,14 @@ def show() -> None:
     """Draw what narrows the table, except the period."""
     grid = st.grid(4, min_column_width=150, key="activity-filters")
     with grid.cell():
-        st.text_input(
-            "Search activity",
-            key=SEARCH,
-            type="search",
-            placeholder="Name, host or person",
-            label_visibility="collapsed",
-            on_change=narrow,
-        )
+        filters.search("Search activity", SEARCH, "Name, host or person", narrow)
     for label, widget, words in (
         ("Action", ACTION, list(ACTIONS.values())),
         ("Provider", PROVIDER, list(_PROVIDERS)),
         ("Result", RESULT, list(RESULTS.values())),
     ):
         with grid.cell():
-            st.selectbox(
-                label,
-                words,
-                index=None,
-                key=widget,
-                placeholder=f"Any {label.lower()}",
-                label_visibility="collapsed",
-                on_change=narrow,
-            )
+            filters.choice(label, widget, words, narrow)
 
 
 def show_period() -> None:

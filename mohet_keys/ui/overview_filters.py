@@ -8,6 +8,7 @@ from mohet_keys.overview import Asked
 from mohet_keys.providers import PROVIDERS
 from mohet_keys.repository import Sort
 from mohet_keys.standing import WORDS
+from mohet_keys.ui import filters
 from mohet_keys.ui.state import act, peek, put, ui
 
 SEARCH = "overview.search"
@@ -30,28 +31,13 @@ def show() -> None:
     """Draw the fields."""
     grid = st.grid(4, min_column_width=150, key="overview-filters")
     with grid.cell():
-        st.text_input(
-            "Search keys",
-            key=SEARCH,
-            type="search",
-            placeholder="Name, endpoint or end of the key",
-            label_visibility="collapsed",
-            on_change=narrow,
-        )
+        filters.search("Search keys", SEARCH, "Name, endpoint or end of the key", narrow)
     for label, widget, words in (
         ("Provider", PROVIDER, list(_PROVIDERS)),
         ("Verdict", VERDICT, list(_VERDICTS)),
     ):
         with grid.cell():
-            st.selectbox(
-                label,
-                words,
-                index=None,
-                key=widget,
-                placeholder=f"Any {label.lower()}",
-                label_visibility="collapsed",
-                on_change=narrow,
-            )
+            filters.choice(label, widget, words, narrow)
     with grid.cell():
         st.selectbox(
             "Sort keys",
