@@ -7,6 +7,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import Protocol
 
 from mohet_keys.case import KEY_WORKS, NO_KEY_NEEDED, label_of
@@ -97,17 +98,18 @@ class ChatKey:
 
         Raises nothing: the reply is over either way.
         """
-        try:
-            await asyncio.to_thread(self._judge, revision, said, status, model)
-        except Exception as error:  # noqa: BLE001  # the reply has to end all the same
-            _log.error("What a chat brought out was not kept: %s.", type(error).__name__)
+        await self._kept("What a chat brought out", self._judge, revision, said, status, model)
 
     async def finish(self, use: int, result: str, detail: str, spent: Spent) -> None:
         """Record how the message went, and what it took. Raises nothing, for the same reason."""
+        told = partial(self._keys.finish, use, result, detail=detail, spent=spent)
+        await self._kept("How a chat ended", told)
+
+    async def _kept(self, what: str, step: Callable[..., None], *given: object) -> None:
         try:
-            await asyncio.to_thread(self._keys.finish, use, result, detail=detail, spent=spent)
+            await asyncio.to_thread(step, *given)
         except Exception as error:  # noqa: BLE001  # the reply has to end all the same
-            _log.error("How a chat ended was not recorded: %s.", type(error).__name__)
+            _log.error("%s was not kept: %s.", what, type(error).__name__)
 
     # --- on a thread ----------------------------------------------------------------------------
 
