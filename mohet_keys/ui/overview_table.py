@@ -47,7 +47,7 @@ def _table(lines: Sequence[Line]) -> None:
     here = clock.Here()
     columns = _cells(lines, here)
     told = [name for name in _SOMETIMES if any(cell is not None for cell in columns[name])]
-    widget = f"overview-table-{ui().overview.turn}"
+    turn = ui().overview.turn
     ids = [line.entry.id for line in lines]
     st.dataframe(
         columns,
@@ -55,8 +55,8 @@ def _table(lines: Sequence[Line]) -> None:
         column_order=(*_ALWAYS, *told, "owner"),
         hide_index=True,
         height=_ROW * (1 + min(len(lines), _AT_ONCE)) + 3,
-        key=widget,
-        on_select=partial(overview_actions.open_drawer, widget, ids),
+        key=overview_actions.table(turn),
+        on_select=partial(overview_actions.open_drawer, turn, ids),
         selection_mode="single-row",
         placeholder="–",
         alt="All keys; mark a row to see its history",

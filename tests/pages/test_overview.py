@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from pydantic import SecretStr
+from streamlit.proto.WidgetStates_pb2 import WidgetState
 from streamlit.testing.v1 import AppTest
 
 from mohet_keys.journal import Wanted
@@ -271,6 +273,61 @@ def test_the_drawer_has_the_past_of_a_key(store: Parts, visit: Callable[[], AppT
     assert not at.exception
     assert state.open is None
     assert state.turn == 1
+
+
+def marked(at: AppTest, row: int) -> WidgetState:
+    """What a browser says while this row of the table is marked."""
+    said = json.dumps({"selection": {"rows": [row], "columns": [], "cells": []}})
+    return WidgetState(id=at.dataframe[0].proto.id, string_value=said)
+
+
+def send(at: AppTest, *said: WidgetState) -> None:
+    """A run for what a browser says of some widgets, and of the others as they are."""
+    states = at._tree.get_widget_states()
+    states.widgets.extend(said)
+    at._run(states)
+    assert not at.exception
+
+
+def drawer(at: AppTest) -> list[str]:
+    """The names of the keys whose drawers are open."""
+    blocks = at._tree.children[2].children.values()
+    return [block.proto.dialog.title.strip("*") for block in blocks]
+
+
+def test_a_marked_row_opens_its_drawer_and_escape_closes_it(
+    store: Parts, visit: Callable[[], AppTest]
+) -> None:
+    """It stays open while the page is drawn anew, and another row opens another one."""
+    for name in ("A", "B"):
+        save(store, name)
+    at = visit()
+    row = marked(at, 1)
+    send(at, row)
+    assert drawer(at) == ["B"]
+    send(at, row)
+    assert drawer(at) == ["B"]
+    dialog = at._tree.children[2].children[0].proto.dialog.id
+    send(at, row, WidgetState(id=dialog, trigger_value=True))
+    assert drawer(at) == []
+    send(at, marked(at, 0))
+    assert drawer(at) == ["A"]
+
+
+def test_a_click_that_follows_escape_at_once_does_not_open_the_drawer_again(
+    store: Parts, visit: Callable[[], AppTest]
+) -> None:
+    """A browser that has not seen the page without it yet says again that its row is marked."""
+    save(store, "A")
+    at = visit()
+    row = marked(at, 0)
+    send(at, row)
+    dialog = at._tree.children[2].children[0].proto.dialog.id
+    send(at, row, WidgetState(id=dialog, trigger_value=True))
+    assert drawer(at) == []
+    for _ in range(2):
+        send(at, row)
+        assert drawer(at) == []
 
 
 # --- the file -------------------------------------------------------------------------------------
