@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, func, not_, select
+from sqlalchemy import ColumnElement, Select, and_, func, not_, or_, select
 
 from mohet_keys.database import Database
 from mohet_keys.model import Verdict
@@ -32,6 +32,8 @@ class Asked:
     verdict: Verdict | None = None
     search: str = ""
     sort: Sort = "status"
+    unused_since: datetime | None = None
+    """Only keys that were saved before that, and that nothing was sent through since."""
 
 
 class Survey:
@@ -69,6 +71,11 @@ class Survey:
         with self._database.reading() as connection:
             at: datetime | None = connection.execute(asked).scalar()
         return at
+
+    def unused(self, owner: str, since: datetime) -> int:
+        """How many keys were saved before that, and nothing was sent through them since."""
+        asked = select(func.count()).select_from(KEY).where(KEY.c.owner == owner)
+        return sum(self._number(asked.where(*part)) for part in _unused(since))
 
     # --- what will bite next --------------------------------------------------------------------
 
@@ -124,7 +131,15 @@ def _narrowed(wanted: Select[Any], owner: str, asked: Asked) -> Select[Any]:
     wanted = filtered(wanted.where(KEY.c.owner == owner), asked.provider, asked.search)
     if asked.verdict is not None:
         wanted = wanted.where(KEY.c.rank == RANKS[asked.verdict])
+    if asked.unused_since is not None:
+        wanted = wanted.where(or_(*(and_(*part) for part in _unused(asked.unused_since))))
     return wanted
+
+
+def _unused(since: datetime) -> Sequence[Sequence[ColumnElement[bool]]]:
+    """Never used, or not since: two parts, each of them one stretch of the index."""
+    saved = KEY.c.created_at <= since
+    return ((KEY.c.used_at.is_(None), saved), (KEY.c.used_at <= since, saved))
 
 
 def _aged(owner: str) -> Sequence[ColumnElement[bool]]:

@@ -80,6 +80,8 @@ class KeyRow(_Base, table=True):
         Index("api_key_all_rank", "owner", "rank", "name_key", "id"),
         # The oldest secrets, and how many are too old, counted in the index alone.
         Index("api_key_secret", "owner", "has_secret", "secret_at", "rank", "id"),
+        # How many keys nobody uses, counted in the same way.
+        Index("api_key_used", "owner", "used_at", "created_at"),
     )
 
     id: str = _text(IDENTITY, primary_key=True)
@@ -106,6 +108,7 @@ class KeyRow(_Base, table=True):
     updated_at: datetime = _moment(COSMETIC)
     updated_by: str = _text(COSMETIC)
     secret_at: datetime | None = _moment(COSMETIC, nullable=True)
+    used_at: datetime | None = _moment(COSMETIC, nullable=True)
 
 
 def _key_id() -> Any:

@@ -6,6 +6,7 @@ import logging
 import subprocess
 import sys
 import threading
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,7 @@ from sqlalchemy import text
 from mohet_keys import migrations
 from mohet_keys.database import Database
 from mohet_keys.errors import StoreError
-from mohet_keys.model import Selection
+from mohet_keys.model import Selection, Spent
 from mohet_keys.repository import Repository
 from mohet_keys.tables import METADATA
 from tests.test_database_faults import storm
@@ -58,10 +59,14 @@ def test_head_is_the_newest_step() -> None:
 
 @pytest.mark.parametrize("step", [script.revision for script in scripts().walk_revisions()][1:])
 def test_an_older_store_is_brought_up_to_date(url: str, step: str) -> None:
-    """A store of every earlier version opens with its keys, the selection and its model."""
+    """A store of every earlier version opens with its keys and when they were last used, the
+    selection and its model."""
     store = Repository(url)
     entry = put(store)
     store.select(ME, entry.id, None, entry.created_at)
+    used_at = entry.created_at + timedelta(days=40)
+    for at in (entry.created_at, used_at):
+        store.uses.count(entry.id, ME, at, Spent())
     with store._database.writing() as connection:
         config = Config()
         folder = str(Path(migrations.__file__).parent).replace("%", "%%")
@@ -72,7 +77,8 @@ def test_an_older_store_is_brought_up_to_date(url: str, step: str) -> None:
             connection.execute(text("UPDATE selection SET model = 'llama'"))
     store.close()
     reopened = Repository(url)
-    assert [found.id for found in reopened.page(ME)] == [entry.id]
+    (found,) = reopened.page(ME)
+    assert (found.id, found.used_at) == (entry.id, used_at if step >= "0004" else None)
     assert reopened.selection(ME) == Selection(ME, entry.id, "llama" if step < "0002" else None)
     reopened.close()
 
@@ -97,7 +103,7 @@ def test_a_store_at_the_head_is_opened_without_alembic(url: str) -> None:
     assert said == ["True", "False"]
 
 
-@pytest.mark.parametrize("found", ["0005", "9999", "0000", "f3a9c2"])
+@pytest.mark.parametrize("found", ["0999", "9999", "0000", "f3a9c2"])
 def test_a_store_from_the_future_is_refused(url: str, found: str) -> None:
     """A store at a step unknown here is not opened, and nothing in it changes."""
     store = Repository(url)

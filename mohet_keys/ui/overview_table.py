@@ -19,8 +19,6 @@ from mohet_keys.ui.overview_filters import PAGES
 from mohet_keys.ui.state import act, number, put, ui
 from mohet_keys.ui.verdict_badge import BADGES
 
-__all__ = ["Counts", "show"]
-
 _ROW = 35
 _AT_ONCE = 10
 """Rows that are seen without scrolling."""
@@ -78,7 +76,7 @@ def _cells(lines: Sequence[Line], here: clock.Here) -> dict[str, list[Any]]:
         "latency": [check.latency_ms if check else None for check in checks],
         "lately": [[took for took in line.latencies if took is not None] for line in lines],
         "checked": [_local(check.checked_at if check else None, zone) for check in checks],
-        "used": [_local(line.last_used, zone) for line in lines],
+        "used": [_local(entry.used_at, zone) for entry in entries],
         "age": [_days(entry.secret_at if entry.has_secret else None, here) for entry in entries],
         "credit": [check.credit if check else None for check in checks],
         "expires": [_local(check.expires_at if check else None, zone) for check in checks],

@@ -237,6 +237,56 @@ def test_when_all_is_well_it_says_so(store: Parts, visit: Callable[[], AppTest])
     assert "Needs attention" not in words(at)
 
 
+def idle(store: Parts, entry: KeyEntry, days: int) -> None:
+    """Make it that old, and never used."""
+    with store.repository._database.writing() as connection:
+        there = KEY.update().where(KEY.c.id == entry.id)
+        connection.execute(there.values(created_at=NOW - days * DAY))
+
+
+def test_keys_that_nobody_uses_are_a_line_and_a_filter(
+    store: Parts, visit: Callable[[], AppTest]
+) -> None:
+    """They are counted under what needs attention, and one click shows them in the table, until
+    the switch among its filters is turned off."""
+    for name, days in (("Old one", 61), ("Old two", 200), ("New", 5)):
+        entry = save(store, name)
+        check(store, entry, Verdict.VALID)
+        idle(store, entry, days)
+    at = visit()
+    assert "No key needs attention." in words(at)
+    assert "2 keys were not used for 60 days or more." in words(at)
+    assert figures(at)["Needing attention"] == "0"
+    at.button("overview.show_unused").click().run()
+    assert column(at, "name") == ["Old one", "Old two"]
+    assert labels(at, "overview.show_unused") == []
+    assert at.toggle("overview.unused").label == "Only keys not used for 60 days or more"
+    at.toggle("overview.unused").set_value(False).run()
+    assert column(at, "name") == ["New", "Old one", "Old two"]
+    for name in ("Old one", "Old two"):
+        entry = store.keys.find(f"groq/{name}", owner=LOCAL_OWNER)
+        store.repository.uses.count(entry.id, LOCAL_OWNER, NOW, Spent())
+    at.run()
+    assert "not used for" not in words(at)
+    assert not at.toggle
+
+
+def test_the_last_unused_key_leaves_a_way_out_of_the_filter(
+    store: Parts, visit: Callable[[], AppTest]
+) -> None:
+    """A table that shows nothing any more still has the switch that narrows it."""
+    entry = save(store, "Old one")
+    idle(store, entry, 61)
+    at = visit()
+    assert "1 key was not used for 60 days or more." in words(at)
+    at.button("overview.show_unused").click().run()
+    store.repository.uses.count(entry.id, LOCAL_OWNER, NOW, Spent())
+    at.run()
+    assert "No key matches this." in words(at)
+    at.toggle("overview.unused").set_value(False).run()
+    assert column(at, "name") == ["Old one"]
+
+
 # --- the table ------------------------------------------------------------------------------------
 
 
