@@ -178,6 +178,8 @@ class UiState:
     every: AllState = field(default_factory=AllState)
     ready: Ready | None = None
     seen: SeenKey | None = None
+    turned: Said | None = None
+    """What is to be told of the selected key, which turned worse."""
     given: dict[str, tuple[str | bool | int | None, float]] = field(default_factory=dict)
     """What widgets were given just now, and when by the monotonic clock."""
     running: dict[str, Future[CheckResult]] = field(default_factory=dict)
@@ -188,6 +190,7 @@ class UiState:
     def begin(self) -> None:
         """A new action of the visitor: what was said about the last one has had its time."""
         self.said.clear()
+        self.turned = None
         self.notes.clear()
         self.problems = {}
 
