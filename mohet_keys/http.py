@@ -106,6 +106,7 @@ class Outbound:
         `max_bytes` the largest body read. Raises TransportError when no whole answer came, or when
         a guard kept the request in; nothing of the request is in the error or its chain.
         """
+        key, url = self._addressed(key, url)
         rules = Rules(key, self._guards, self._policy)
         content = None if json is None else jsonlib.dumps(json).encode()
         asked = _Asked(rules, method, url, content, max_bytes, authorize)
@@ -129,11 +130,16 @@ class Outbound:
 
         `json` is sent as the body. Leaving the block closes the connection at once.
         """
+        key, url = self._addressed(key, url)
         content = jsonlib.dumps(json).encode()
         rules = Rules(key, self._guards, self._policy)
         asked = _Asked(rules, "POST", url, content, limits.reply_bytes, accept=_STREAMED)
         secret = key.secret if self._guards.scrub else None
         return Incoming(self._exchange(asked), secret, limits if self._guards.deadline else None)
+
+    def _addressed(self, key: OpenedKey, url: str) -> tuple[OpenedKey, str]:
+        """Key and URL as they are dialled: as they were given, but for the demo."""
+        return key, url
 
     def _exchange(self, asked: _Asked) -> _Exchange:
         return _Exchange(asked, self._resolver, self._context, self._jar)
