@@ -168,5 +168,5 @@ def _events(entry: KeyEntry) -> None:
 def _use(entry: KeyEntry) -> None:
     charts.use(
         resources.overview().use(_DAYS, owner=resources.owner(), key_id=entry.id),
-        title=f"Messages sent through this key, last {_DAYS} days",
+        title=f"Messages sent through this key, {_DAYS} days",
     )

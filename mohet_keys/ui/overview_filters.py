@@ -28,8 +28,8 @@ _PROVIDERS = {row.label: row.slug for row in PROVIDERS}
 _VERDICTS = {words: verdict for verdict, words in WORDS.items()}
 
 
-def show(unused: int) -> None:
-    """Draw the fields; the last of them only where there are keys that nobody uses."""
+def show() -> None:
+    """Draw the fields."""
     grid = st.grid(4, min_column_width=150, key="overview-filters")
     with grid.cell():
         filters.search("Search keys", SEARCH, "Name or endpoint", narrow)
@@ -47,6 +47,10 @@ def show(unused: int) -> None:
             label_visibility="collapsed",
             on_change=narrow,
         )
+
+
+def only_unused(unused: int) -> None:
+    """Draw the switch that leaves the keys nobody uses, while there are some."""
     if unused or ticked(UNUSED):
         days = resources.rules().unused_days
         st.toggle(

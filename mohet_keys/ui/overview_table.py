@@ -98,36 +98,36 @@ def _columns(zone: ZoneInfo) -> dict[str, Any]:
     badges = list(BADGES.values())
     here = f"In the time zone of this browser: {zone.key}"
     return {
-        "name": column.TextColumn("Name", width=135, pinned=True),
-        "provider": column.TextColumn("Provider", width=85),
+        "name": column.TextColumn("Name", width=130, pinned=True),
+        "provider": column.TextColumn("Provider", width=82),
         "verdict": column.MultiselectColumn(
             "Verdict",
             options=[words for words, *_ in badges],
             color=[tint for _, tint, _ in badges],
-            width=125,
+            width=116,
         ),
-        "reason": column.TextColumn("Reason", width=135),
-        "host": column.TextColumn("Endpoint host", width=125),
+        "reason": column.TextColumn("Reason", width=120),
+        "host": column.TextColumn("Endpoint host", width=106),
         "latency": column.NumberColumn(
-            "Latency", format="%d ms", width=70, help="How long the last answer took"
+            "Latency", format="%d ms", width=62, help="How long the last answer took"
         ),
         "lately": column.LineChartColumn(
-            "Lately", width=85, y_min=0, help="How long the last 20 answers took, up to the last"
+            "Lately", width=60, y_min=0, help="How long the last 20 answers took, up to the last"
         ),
         "checked": column.DatetimeColumn(
-            "Last checked", format="MMM D, HH:mm", width=100, help=here
+            "Last checked", format="MMM D, HH:mm", width=94, help=here
         ),
-        "used": column.DatetimeColumn("Last used", format="MMM D, HH:mm", width=100, help=here),
+        "used": column.DatetimeColumn("Last used", format="MMM D, HH:mm", width=94, help=here),
         "age": column.NumberColumn(
-            "Secret’s age", format="%d d", width=90, help="Days since the secret was put in"
+            "Secret’s age", format="%d d", width=85, help="Days since the secret was put in"
         ),
         "credit": column.NumberColumn(
-            "Credit left", format="$%.2f", width=80, help="As far as the provider tells"
+            "Credit left", format="$%.2f", width=75, help="As far as the provider tells"
         ),
         "expires": column.DatetimeColumn(
-            "Expires", format="MMM D, YYYY", width=100, help="As far as the provider tells"
+            "Expires", format="MMM D, YYYY", width=90, help="As far as the provider tells"
         ),
-        "owner": column.TextColumn("Owner", width=70),
+        "owner": column.TextColumn("Owner", width=50),
     }
 
 

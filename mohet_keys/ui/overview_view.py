@@ -59,8 +59,10 @@ def _keys(figures: Figures) -> None:
         horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"
     ):
         st.markdown("#### All keys", width="content")
-        overview_export.show(overview_filters.asked())
-    overview_filters.show(figures.unused)
+        with st.container(horizontal=True, vertical_alignment="center", width="content"):
+            overview_filters.only_unused(figures.unused)
+            overview_export.show(overview_filters.asked())
+    overview_filters.show()
     overview_table.show(overview_filters.asked(), figures.verdicts)
 
 
