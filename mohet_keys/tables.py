@@ -51,6 +51,9 @@ class Moment(TypeDecorator[datetime]):
 
 class _Base(SQLModel):
     metadata = MetaData()
+    # The tables are used by themselves and no row is ever made of a model, so what would check
+    # one is not built: that takes a millisecond for each table.
+    model_config = {"defer_build": True}
 
 
 def _text(info: dict[str, str], **more: Any) -> Any:

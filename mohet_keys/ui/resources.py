@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 from functools import cache
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
@@ -13,14 +14,16 @@ from mohet_keys.background import Background, shared
 from mohet_keys.chat import ChatService
 from mohet_keys.http import Outbound
 from mohet_keys.model import LOCAL_OWNER, KeyEntry
-from mohet_keys.overview import Overview
-from mohet_keys.reminders import Rules
 from mohet_keys.replacing import Replacer
 from mohet_keys.service import KeyService
 from mohet_keys.settings import Settings
 from mohet_keys.starting import Starter
-from mohet_keys.transfer import Transfer
 from mohet_keys.validation import ValidationService
+
+if TYPE_CHECKING:
+    from mohet_keys.overview import Overview
+    from mohet_keys.reminders import Rules
+    from mohet_keys.transfer import Transfer
 
 
 @cache
@@ -46,6 +49,8 @@ def keys() -> KeyService:
 
 def rules() -> Rules:
     """When a key is reminded of."""
+    from mohet_keys.reminders import Rules
+
     found = settings()
     return Rules(found.secret_max_age_days, found.unused_days)
 
@@ -77,6 +82,8 @@ def transfer() -> Transfer:
 
 def overview() -> Overview:
     """All keys at a glance."""
+    from mohet_keys.overview import Overview  # for one page of all
+
     return Overview(parts().keys, parts().repository, rules=rules())
 
 

@@ -11,18 +11,20 @@ from collections.abc import Callable, Hashable, MutableMapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import streamlit as st
 
-from mohet_keys.check_all import CheckAll
-from mohet_keys.discovery import LocalServer, Variable
 from mohet_keys.errors import Field
 from mohet_keys.model import CheckResult, Diagnosis, KeyEntry
-from mohet_keys.replacing import Replaced
-from mohet_keys.starting import Started
-from mohet_keys.transfer import Plan
 from mohet_keys.ui.conversation import Conversation
+
+if TYPE_CHECKING:  # what a page draws only once something was asked of it
+    from mohet_keys.check_all import CheckAll
+    from mohet_keys.discovery import LocalServer, Variable
+    from mohet_keys.replacing import Replaced
+    from mohet_keys.starting import Started
+    from mohet_keys.transfer import Plan
 
 _SLOT = "mohet"
 HOLDS = 1.0

@@ -710,7 +710,7 @@ def test_a_check_that_breaks_is_not_taken_for_an_old_result(
     async def broken(*_args: object, **_more: object) -> None:
         raise ValueError
 
-    monkeypatch.setattr("mohet_keys.validation.Prober.run", broken)
+    monkeypatch.setattr("mohet_keys.probes.Prober.run", broken)
     said = shell("check", "groq/Work", "--json")
     assert (said.status, said.json[0]["verdict"], said.err) == (1, "unchecked", "")
     assert said.json[0]["reason"] == "not carried out"
