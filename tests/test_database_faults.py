@@ -28,6 +28,7 @@ from mohet_keys.model import LOCAL_OWNER, KeyEntry, NewKey, Verdict
 from mohet_keys.repository import Repository
 from mohet_keys.settings import Settings
 from mohet_keys.wiring import Parts, build
+from tests.masters import bare_store
 from tests.test_repository import LATER, ME, NOW, change, put, result
 
 CANARY = "CANARY-7f3a91c2d4e6"
@@ -37,13 +38,13 @@ ROOT = Path(__file__).parent.parent
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     """Where the store's file goes: alone in a folder that is not there yet."""
-    return tmp_path / "data" / "store.db"
+    return tmp_path / "data" / "mohet_keys.db"
 
 
 @pytest.fixture
-def store(path: Path) -> Iterator[Repository]:
+def store(tmp_path: Path, path: Path) -> Iterator[Repository]:
     """An empty store."""
-    repository = Repository(f"sqlite:///{path}")
+    repository = bare_store(tmp_path)
     yield repository
     repository.close()
 

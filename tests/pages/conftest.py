@@ -46,7 +46,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 @pytest.fixture
 def open_page(place: Path) -> OpenPage:
     """Opens the app on a new store as a fresh visitor, at the tab of a provider."""
-    store_in(place, "generated")
+    store_in(place)
 
     def open_(provider: str | None = None) -> AppTest:
         at = AppTest.from_file(SHELL, default_timeout=20)
