@@ -15,6 +15,7 @@ from mohet_keys.journal import Wanted
 from mohet_keys.model import CheckResult, Diagnosis, Doing, KeyEntry, Verdict
 from mohet_keys.repository import Repository, RowChanges
 from mohet_keys.uses import DayOfUse, Spent
+from tests.masters import bare_store
 from tests.test_repository import ME, put, sealing
 
 NOW = datetime(2026, 3, 10, 12, 30, tzinfo=UTC)
@@ -24,7 +25,7 @@ HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Repository]:
     """An empty store."""
-    repository = Repository(f"sqlite:///{tmp_path / 'store.db'}")
+    repository = bare_store(tmp_path)
     yield repository
     repository.close()
 

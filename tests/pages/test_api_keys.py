@@ -289,7 +289,6 @@ def test_a_store_that_cannot_be_opened_is_said_on_the_page(
 ) -> None:
     """A file that is no store gets a sentence, no traceback, and is left as it is."""
     data = tmp_path / "data"
-    data.mkdir()
     (data / "mohet_keys.db").write_bytes(b"not a database at all" * 100)
     at = open_page("groq")
     assert at.error
