@@ -39,6 +39,11 @@ def toasts(page: Page) -> Locator:
     return page.get_by_test_id("stToast")
 
 
+def notice(page: Page) -> Locator:
+    """The notice at the lower edge of the window."""
+    return page.locator(".st-key-notice")
+
+
 def test_a_key_that_is_revoked_closes_the_open_chat(
     app: AppServer, simulator: Simulator, page: Page
 ) -> None:
@@ -59,7 +64,8 @@ def test_a_key_that_is_revoked_closes_the_open_chat(
 
 
 def test_it_is_told_on_every_page(app: AppServer, simulator: Simulator, page: Page) -> None:
-    """On a page that has nothing to do with keys too; of a key that is not selected nothing."""
+    """On a page that has nothing to do with keys too, where it covers nothing of the head; of a key
+    that is not selected nothing."""
     saved = seed(app, simulator, "groq", "openai", chosen="groq")
     page.goto(f"{app.url}/activity")
     expect(page.get_by_role("button", name="My groq")).to_be_visible()
@@ -72,9 +78,15 @@ def test_it_is_told_on_every_page(app: AppServer, simulator: Simulator, page: Pa
         page.wait_for_timeout(200)
     parts.close()
     page.wait_for_timeout(2500)
-    expect(toasts(page)).to_have_count(0)
+    expect(notice(page)).to_have_count(0)
     simulator.revoke(good("groq"))
-    expect(toasts(page)).to_contain_text(TURNED, timeout=20_000)
+    expect(notice(page)).to_contain_text(TURNED, timeout=20_000)
+    expect(toasts(page)).to_have_count(0)
+    box = notice(page).bounding_box()
+    assert box is not None
+    assert 600 < box["y"] < box["y"] + box["height"] < 900
+    notice(page).get_by_role("button", name="Close").click()
+    expect(notice(page)).to_have_count(0)
 
 
 def chats(simulator: Simulator) -> list[Request]:
