@@ -7,11 +7,13 @@ import socket
 import subprocess
 import sys
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from mohet_keys import wiring
+from mohet_keys.model import LOCAL_OWNER, Doing
 from mohet_keys.settings import Settings
 
 ROOT = Path(__file__).parents[2]
@@ -87,6 +89,14 @@ class AppServer:
     def parts(self) -> wiring.Parts:
         """The same store, opened from the test's side."""
         return wiring.build(self.settings)
+
+    def empty(self) -> None:
+        """Delete all keys with what belongs to them, while it runs. The record keeps it all."""
+        parts = self.parts()
+        told = Doing("delete", LOCAL_OWNER, LOCAL_OWNER, datetime.now(UTC))
+        saved = {entry.id: told for entry in parts.keys.list(owner=LOCAL_OWNER).entries}
+        parts.repository.delete_all(saved, LOCAL_OWNER, vet=lambda _: True)
+        parts.close()
 
     def _wait(self) -> None:
         for _ in range(300):

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import BrowserContext, Page, WebSocket, expect
+from playwright.sync_api import Page, WebSocket, expect
 
 from mohet_keys.simulator.server import Simulator
 from tests import terminal
@@ -19,9 +19,8 @@ from tests.leaks import canary, files_below, leak, scan
 
 
 @pytest.fixture
-def watched(context: BrowserContext) -> tuple[Page, list[bytes]]:
+def watched(page: Page) -> tuple[Page, list[bytes]]:
     """A tab that keeps every frame the server sends it, and every address it asks for."""
-    page = context.new_page()
     heard: list[bytes] = []
 
     def listen(socket: WebSocket) -> None:
