@@ -25,7 +25,7 @@ from playwright.sync_api import (
 
 from mohet_keys.simulator.server import Simulator
 from tests.browser.app_server import AppServer
-from tests.browser.sure_clicks import sure_clicks
+from tests.browser.unhurried import unhurried
 from tests.browser.waiting import PATIENCE
 
 FLAGS = [
@@ -57,7 +57,7 @@ def chromium() -> str | None:
 def patience() -> Iterator[None]:
     """No test fails because the machine is busy with something else."""
     expect.set_options(timeout=1000 * PATIENCE)  # what actions have anyway
-    with sure_clicks():
+    with unhurried():
         yield
 
 

@@ -13,6 +13,7 @@ from tests.browser.app_server import AppServer
 from tests.browser.screen import ApiKeys
 from tests.browser.secrets import good
 from tests.browser.test_page import seed
+from tests.browser.unhurried import look
 from tests.leaks import canary
 from tests.sink import LONG, Sink, reply
 
@@ -104,11 +105,13 @@ FOCUSED = """() => {
 def press(page: Page, name: str) -> None:
     """Go to the button by Tab and press it with Enter."""
     reach(page, name)
+    look(page)
     page.keyboard.press("Enter")
 
 
 def reach(page: Page, name: str) -> None:
     """Press Tab until the control with this name has the focus."""
+    look(page)
     for _ in range(60):
         if name in page.evaluate(FOCUSED):
             return

@@ -83,12 +83,13 @@ def test_the_life_of_a_key_is_on_record_and_can_be_taken_along(
     assert b"Canary" not in again.body()
     assert page.request.get(f"{own_app.url}/download/{'x' * 43}").body() == again.body()
 
+    tabs = page.context.pages
     box = table(page).locator("canvas").first.bounding_box()
     assert box is not None
     page.mouse.click(box["x"] + box["width"] - 40, box["y"] + 35 * 1.5)  # “Open”
     expect(keys.card("Canary")).to_be_visible()
     assert page.url.endswith("/api_keys?provider=openai")
-    assert len(page.context.pages) == 1
+    assert page.context.pages == tabs
 
     assert len(b"".join(heard)) > 10_000
     evidence = {"frames and requests": b"\n".join(heard), "file": content}
