@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import subprocess
@@ -19,6 +20,11 @@ from mohet_keys.settings import Settings
 ROOT = Path(__file__).parents[2]
 
 
+_left: list[int] = []
+"""Ports that servers have left. A browser knows what it has loaded by host and port, so the next
+server at the same port is spared to give it all that again."""
+
+
 def free_port() -> int:
     """A port nothing listens on now."""
     with socket.socket() as probe:
@@ -27,13 +33,22 @@ def free_port() -> int:
         return port
 
 
+def _port() -> int:
+    while _left:
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(("127.0.0.1", port := _left.pop()))
+            return port
+    return free_port()
+
+
 class AppServer:
     """`streamlit run app.py` in a process of its own; its output goes to `log`."""
 
     def __init__(self, folder: Path, **environment: str) -> None:
         self.folder = folder
         self.settings = Settings(data_dir=folder / "data", config_dir=folder / "config")
-        self.port = free_port()
+        self.port = _port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.log = folder / "app.log"
         self._environment = environment
@@ -50,6 +65,7 @@ class AppServer:
         trace: TracebackType | None,
     ) -> None:
         self.stop()
+        _left.append(self.port)
 
     def start(self) -> None:
         """Start and wait until the health check answers at all."""

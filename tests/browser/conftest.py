@@ -19,6 +19,7 @@ from playwright.sync_api import (
     BrowserContext,
     Page,
     ViewportSize,
+    WebSocket,
     expect,
     sync_playwright,
 )
@@ -100,6 +101,24 @@ def app(common_app: AppServer) -> AppServer:
     return common_app
 
 
+@pytest.fixture(scope="session")
+def loud_app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AppServer]:
+    """One server for all tests that look for secrets in what a server leaves behind."""
+    folder = tmp_path_factory.mktemp("loud")
+    scratch = folder / "scratch"
+    scratch.mkdir()
+    loud = {"STREAMLIT_LOGGER_LEVEL": "debug", "PYTHONASYNCIODEBUG": "1", "TMPDIR": str(scratch)}
+    with AppServer(folder, **loud) as server:
+        yield server
+
+
+@pytest.fixture
+def verbose_app(loud_app: AppServer) -> AppServer:
+    """The app with all logging on, without keys. Its folder and log have more than this test."""
+    loud_app.empty()
+    return loud_app
+
+
 @pytest.fixture
 def own_app(tmp_path: Path) -> Iterator[AppServer]:
     """A server of its own, on which nothing has ever happened."""
@@ -112,6 +131,24 @@ def page(window: BrowserContext) -> Iterator[Page]:
     """An empty tab in the window, of somebody who was never there."""
     yield window.new_page()
     leave(window)
+
+
+@pytest.fixture
+def watched(page: Page) -> tuple[Page, list[bytes]]:
+    """A tab that keeps every frame the server sends it, and every address it asks for."""
+    heard: list[bytes] = []
+
+    def listen(socket: WebSocket) -> None:
+        socket.on("framereceived", lambda data: heard.append(_bytes(data)))
+
+    page.on("websocket", listen)
+    page.on("request", lambda request: heard.append(request.url.encode()))
+    page.on("console", lambda message: heard.append(message.text.encode()))
+    return page, heard
+
+
+def _bytes(data: str | bytes) -> bytes:
+    return data.encode() if isinstance(data, str) else data
 
 
 @pytest.fixture

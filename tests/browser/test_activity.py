@@ -119,9 +119,9 @@ def busy_app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AppServer]:
 PAGES = ("Chat", "API Keys", "Overview", "Activity")
 
 
-def test_the_way_between_the_pages_fits(busy_app: AppServer, page: Page) -> None:
+def test_the_way_between_the_pages_fits(app: AppServer, page: Page) -> None:
     """The links to the pages lead there, and stand in one line and inside, on a phone too."""
-    page.goto(f"{busy_app.url}/activity")
+    page.goto(f"{app.url}/activity")
     for name in ("Activity", "Overview", "API Keys", "Chat"):
         page.get_by_test_id("stPageLink-NavLink").filter(has_text=name).first.click()
         for width in (1440, 400):

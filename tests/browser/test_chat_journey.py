@@ -347,20 +347,20 @@ def close_while_silent(app: AppServer, simulator: Simulator, window: BrowserCont
 
 
 def test_t33_closed_tabs_leave_no_thread_behind(
-    own_app: AppServer, simulator: Simulator, page: Page
+    app: AppServer, simulator: Simulator, page: Page
 ) -> None:
     """A server that hangs keeps neither a thread nor a connection for tabs that were closed."""
 
     def threads() -> int:
-        return len(list(Path(f"/proc/{own_app.pid}/task").iterdir()))
+        return len(list(Path(f"/proc/{app.pid}/task").iterdir()))
 
-    seed(own_app, simulator, "groq", chosen="groq")
+    seed(app, simulator, "groq", chosen="groq")
     simulator.world.slow = 60.0
     simulator.behave("groq", "slow")
-    close_while_silent(own_app, simulator, page.context)
+    close_while_silent(app, simulator, page.context)
     time.sleep(1)
     before = threads()
-    close_while_silent(own_app, simulator, page.context)
+    close_while_silent(app, simulator, page.context)
     until(lambda: threads() <= before + 1)
 
 

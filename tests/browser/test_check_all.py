@@ -40,12 +40,12 @@ def stock(app: AppServer, sim: Simulator, *plan: tuple[str, int, str, int]) -> N
 
 
 def test_two_hundred_keys_some_hanging_are_checked_and_cancelled_while_the_page_is_used(
-    own_app: AppServer, sim: Simulator, page: Page
+    app: AppServer, sim: Simulator, page: Page
 ) -> None:
     """Lines stream in, the filter answers meanwhile, another page and back finds it running, and
     Cancel hangs up on all within a second; then what was rejected is listed and removed."""
     stock(
-        own_app,
+        app,
         sim,
         ("openrouter", 0, "revoked", 6),
         ("openrouter", 1, "good", 44),
@@ -53,7 +53,7 @@ def test_two_hundred_keys_some_hanging_are_checked_and_cancelled_while_the_page_
         ("mistral", 2, "slow", 20),
         ("openrouter", 3, "slow", 50),
     )
-    page.goto(f"{own_app.url}/overview")
+    page.goto(f"{app.url}/overview")
     page.get_by_role("button", name="Check all").click()
     expect(page.get_by_text(re.compile(r"\d+ of 200"))).to_be_visible()
     expect(page.get_by_text(re.compile(r"OpenRouter\s\d+\sof\s100"))).to_be_visible()
@@ -85,7 +85,7 @@ def test_two_hundred_keys_some_hanging_are_checked_and_cancelled_while_the_page_
     dialog.get_by_role("button", name="Delete 6 keys").click()
     expect(dialog).to_have_count(0)
     expect(page.get_by_text(re.compile(r"6 keys \(.*\) were deleted"))).to_be_visible()
-    parts = own_app.parts()
+    parts = app.parts()
     names = {entry.name for entry in parts.keys.list(owner=LOCAL_OWNER).entries}
     parts.close()
     assert len(names) == 194
