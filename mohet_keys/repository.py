@@ -21,6 +21,7 @@ from mohet_keys.keyring import Keyring
 from mohet_keys.leases import Leases
 from mohet_keys.migrations import migrate
 from mohet_keys.model import CheckResult, Doing, KeyEntry, Selection, Verdict
+from mohet_keys.people import People
 from mohet_keys.providers import BY_SLUG
 from mohet_keys.queries import (
     RANKS,
@@ -94,6 +95,7 @@ class Repository:
         self.survey = Survey(self._database)
         self.keyring = Keyring(self._database)
         self.leases = Leases(self._database)
+        self.people = People(self._database)
         try:
             migrate(self._database)
             self._database.wipe()  # what a process that was killed could not
