@@ -25,6 +25,8 @@ ACTIONS: dict[str, str] = {
     "replace": "Secret replaced",
     "undo": "Replacement undone",
     "delete": "Deleted",
+    "share": "Shared",
+    "unshare": "Made private",
     "check": "Checked",
     "watch": "Watched",
     "try": "Tested",
@@ -37,6 +39,12 @@ ACTIONS: dict[str, str] = {
     "reseal": "Sealed anew",
     "backup": "Backed up",
     "restore": "Restored",
+    "sign_in": "Signed in",
+    "sign_out": "Signed out",
+    "role": "Role changed",
+    "disable": "Disabled",
+    "enable": "Enabled",
+    "denied": "Denied",
 }
 """What can happen, as people read it."""
 QUIET = ("watch",)
@@ -48,6 +56,7 @@ ENDS: dict[str, str] = {
     "cut": "Broken off",
     "stopped": "Stopped",
     "deleted": "Key deleted",
+    "denied": "Not allowed any more",
     "refused": "Refused",
     "failed": "Failed",
     "": "No end recorded",

@@ -11,9 +11,46 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, SecretStr
 
 LOCAL_OWNER = "local"
-"""Who owns a key when nobody signs in."""
+"""Who owns a key when nobody signs in. No person can have this id: it is no e-mail address."""
 UNDO_FOR = timedelta(minutes=15)
 """How long the secret that a key had before can be brought back after it was replaced."""
+
+
+class Role(StrEnum):
+    """What a person is in the team. Stored, so a word is never changed."""
+
+    MEMBER = "member"
+    ADMINISTRATOR = "administrator"
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Somebody who may sign in. `id` is the verified e-mail address, folded by `people.id_of`."""
+
+    id: str
+    name: str
+    role: Role = Role.MEMBER
+    disabled: bool = False
+    first_seen: datetime | None = None
+    last_seen: datetime | None = None
+
+    @property
+    def is_administrator(self) -> bool:
+        """Whether this person may act for the team."""
+        return self.role is Role.ADMINISTRATOR and not self.disabled
+
+
+TEAM = "team"
+"""The shelf that everybody looks at. No person can have this id either."""
+
+
+def shelves_of(person_id: str) -> tuple[str, ...]:
+    """Where somebody's keys stand: on their own shelf and, for who signs in, on the team's."""
+    return (person_id,) if person_id == LOCAL_OWNER else (person_id, TEAM)
+
+
+LOCAL_PERSON = Person(LOCAL_OWNER, LOCAL_OWNER, Role.ADMINISTRATOR)
+"""Whoever uses a local run: the administrator of their own store, without a row or a look-up."""
 
 
 class Verdict(StrEnum):
@@ -112,6 +149,8 @@ Action = Literal[
     "replace",
     "undo",
     "delete",
+    "share",
+    "unshare",
     "check",
     "watch",
     "try",
@@ -124,6 +163,12 @@ Action = Literal[
     "reseal",
     "backup",
     "restore",
+    "sign_in",
+    "sign_out",
+    "role",
+    "disable",
+    "enable",
+    "denied",
 ]
 """What can happen to a key, or to all of them. Stored, so a word is never changed."""
 
@@ -228,6 +273,27 @@ class KeyEntry:
     """Until when the secret it had before can be brought back; None when there is none."""
     locked: str | None = None
     """Why the secret cannot be opened now; None when it can."""
+    shared: bool = False
+    """Whether everybody in the team may use it, and not its owner alone."""
+    owner_name: str = ""
+    """What its owner is called; empty in a local run."""
+    mine: bool = True
+    """Whether whoever asked owns it."""
+    may_change: bool = True
+    """Whether whoever asked may check, change, share and delete it, and not only use it."""
+
+    @property
+    def shelf(self) -> str:
+        """Where it stands: on its owner's shelf, or on the team's."""
+        return TEAM if self.shared else self.owner
+
+
+@dataclass(frozen=True, slots=True)
+class ChosenBy:
+    """Who else has a key selected: how many, and their names for those who may know them."""
+
+    people: int = 0
+    names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -308,9 +374,10 @@ class Note:
     words: str
 
 
-Outcome = Literal["finished", "length", "cut", "stopped", "deleted", "refused", "failed"]
+Outcome = Literal["finished", "length", "cut", "stopped", "deleted", "denied", "refused", "failed"]
 """How a reply ended: as it should; at the longest a reply may be; broken off with a part of it
-there; stopped by the user; its key deleted; its key rejected by the provider; nothing came."""
+there; stopped by the user; its key deleted; its key, or everything, not the user's to use any more;
+its key rejected by the provider; nothing came."""
 
 
 @dataclass(frozen=True, slots=True)

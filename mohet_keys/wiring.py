@@ -15,6 +15,7 @@ from mohet_keys.http import Outbound
 from mohet_keys.presence import Presence
 from mohet_keys.replacing import Replacer
 from mohet_keys.repository import Repository
+from mohet_keys.rights import BackgroundRights
 from mohet_keys.safe import Safe
 from mohet_keys.service import KeyService
 from mohet_keys.settings import Settings
@@ -93,7 +94,7 @@ def build(settings: Settings | None = None, *, outbound: Outbound | None = None)
         safe=safe,
         presence=Presence(repository, safe),
         watcher=Watcher(
-            keys,
+            KeyService(repository, safe, rights=BackgroundRights(repository.people)),
             repository,
             way_out,
             every=timedelta(minutes=settings.watch_minutes),
