@@ -10,9 +10,10 @@ from starlette.middleware import Middleware
 from starlette.routing import Route
 
 from mohet_keys.ui import downloads, unforeseen
-from mohet_keys.ui.server import SecurityHeaders, healthz, lifespan, readyz
+from mohet_keys.ui.server import SecurityHeaders, at_the_door, healthz, lifespan, readyz
 
 unforeseen.keep_quiet()
+only_near = at_the_door()
 app = st.App(
     Path(__file__).parent / "mohet_keys" / "ui" / "shell.py",
     lifespan=lifespan,
@@ -21,6 +22,6 @@ app = st.App(
         Route("/readyz", readyz),
         Route(f"{downloads.PLACE}{{token}}", downloads.serve),
     ],
-    middleware=[Middleware(SecurityHeaders)],
+    middleware=[Middleware(SecurityHeaders), *only_near],
     on_script_error=unforeseen.say,
 )

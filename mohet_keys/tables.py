@@ -339,6 +339,20 @@ class ProcessRow(_Base, table=True):
     used_at: datetime | None = _moment(COSMETIC, nullable=True)
 
 
+class SignInRow(_Base, table=True):
+    """One sign-in of one person; `id` is a digest of what the identity provider said of it."""
+
+    __tablename__ = "sign_in"
+    __table_args__ = (Index("sign_in_owner", "owner", "ended_at"),)
+
+    id: str = _text(IDENTITY, primary_key=True)
+    owner: str = _text(IDENTITY)
+    started_at: datetime = _moment(COSMETIC)
+    last_at: datetime = _moment(COSMETIC)
+    ends_at: datetime = _moment(COSMETIC)
+    ended_at: datetime | None = _moment(COSMETIC, nullable=True)
+
+
 METADATA = _Base.metadata
 KEY = METADATA.tables["api_key"]
 CHECK = METADATA.tables["key_check"]
@@ -355,3 +369,4 @@ SEEN = METADATA.tables["check_history"]
 HOUR = METADATA.tables["check_hour"]
 USE = METADATA.tables["daily_use"]
 WATCH = METADATA.tables["watch"]
+SIGN_IN = METADATA.tables["sign_in"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from mohet_keys.ui.downloads import DOWNLOADS
-from mohet_keys.ui.state import Ready, ui
+from mohet_keys.ui.state import Ready, redraw, ui
 
 EVERY = 5.0
 """Seconds between two looks at whether the file still waits."""
@@ -37,7 +37,7 @@ def show() -> None:
 def _link(ready: Ready) -> None:
     if ui().ready != ready or not DOWNLOADS.is_open(ready.address):
         ui().ready = None
-        st.rerun()
+        redraw()
     st.link_button(
         f"Save {ready.name}",
         ready.address,
