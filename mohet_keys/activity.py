@@ -37,6 +37,11 @@ ACTIONS: dict[str, str] = {
     "reseal": "Sealed anew",
     "backup": "Backed up",
     "restore": "Restored",
+    "sign_in": "Signed in",
+    "sign_out": "Signed out",
+    "role": "Role changed",
+    "disable": "Disabled",
+    "enable": "Enabled",
 }
 """What can happen, as people read it."""
 QUIET = ("watch",)

@@ -3,6 +3,8 @@
     MohetError                 base, never raised itself; has a code and one plain sentence
     ├── InputError             something typed was refused; names the field
     ├── NotFoundError          no such key, or not yours (the two answer alike)
+    ├── DeniedError            this person may not do this, or not any more
+    ├── SignedOutError         nobody is signed in, or the sign-in is over
     ├── ConflictError          somebody else changed it first
     ├── LockedError            the stored secret cannot be opened; says why and the way back
     │   └── SealError          one sealed value does not belong where it stands, or was altered
@@ -56,6 +58,21 @@ class NotFoundError(MohetError):
 
     def __init__(self) -> None:
         super().__init__("There is no such key. It may have been deleted.")
+
+
+class DeniedError(MohetError):
+    """Whoever asks may not do this. Its one sentence tells nothing of what is behind it."""
+
+    code = "denied"
+
+    def __init__(self, message: str = "You may not use Mohet Keys any more.") -> None:
+        super().__init__(message)
+
+
+class SignedOutError(MohetError):
+    """Nobody is signed in, which takes no words, or a sign-in is over, and why."""
+
+    code = "signed_out"
 
 
 class ConflictError(MohetError):

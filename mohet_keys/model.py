@@ -11,9 +11,37 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, SecretStr
 
 LOCAL_OWNER = "local"
-"""Who owns a key when nobody signs in."""
+"""Who owns a key when nobody signs in. No person can have this id: it is no e-mail address."""
 UNDO_FOR = timedelta(minutes=15)
 """How long the secret that a key had before can be brought back after it was replaced."""
+
+
+class Role(StrEnum):
+    """What a person is in the team. Stored, so a word is never changed."""
+
+    MEMBER = "member"
+    ADMINISTRATOR = "administrator"
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Somebody who may sign in. `id` is the verified e-mail address, folded by `people.id_of`."""
+
+    id: str
+    name: str
+    role: Role = Role.MEMBER
+    disabled: bool = False
+    first_seen: datetime | None = None
+    last_seen: datetime | None = None
+
+    @property
+    def is_administrator(self) -> bool:
+        """Whether this person may act for the team."""
+        return self.role is Role.ADMINISTRATOR and not self.disabled
+
+
+LOCAL_PERSON = Person(LOCAL_OWNER, LOCAL_OWNER, Role.ADMINISTRATOR)
+"""Whoever uses a local run: the administrator of their own store, without a row or a look-up."""
 
 
 class Verdict(StrEnum):
@@ -124,6 +152,11 @@ Action = Literal[
     "reseal",
     "backup",
     "restore",
+    "sign_in",
+    "sign_out",
+    "role",
+    "disable",
+    "enable",
 ]
 """What can happen to a key, or to all of them. Stored, so a word is never changed."""
 

@@ -21,6 +21,7 @@ from mohet_keys.keyring import Keyring
 from mohet_keys.leases import Leases
 from mohet_keys.migrations import migrate
 from mohet_keys.model import CheckResult, Doing, KeyEntry, Selection, Verdict
+from mohet_keys.people import People
 from mohet_keys.providers import BY_SLUG
 from mohet_keys.queries import (
     RANKS,
@@ -50,6 +51,7 @@ from mohet_keys.rows import (
     is_storable,
     with_proof,
 )
+from mohet_keys.sessions import Sessions
 from mohet_keys.tables import (
     CHECK,
     DATA_KEY,
@@ -94,6 +96,8 @@ class Repository:
         self.survey = Survey(self._database)
         self.keyring = Keyring(self._database)
         self.leases = Leases(self._database)
+        self.people = People(self._database)
+        self.sessions = Sessions(self._database)
         try:
             migrate(self._database)
             self._database.wipe()  # what a process that was killed could not

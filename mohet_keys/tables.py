@@ -339,6 +339,20 @@ class ProcessRow(_Base, table=True):
     used_at: datetime | None = _moment(COSMETIC, nullable=True)
 
 
+class PersonRow(_Base, table=True):
+    """Somebody who signed in. `named` says that the settings' word for them was heeded already."""
+
+    __tablename__ = "person"
+
+    id: str = _text(IDENTITY, primary_key=True)
+    name: str = _text(COSMETIC)
+    role: str = _text(IDENTITY)
+    disabled: bool = Field(sa_column_kwargs={"info": IDENTITY})
+    named: bool = Field(sa_column_kwargs={"info": COSMETIC})
+    first_seen: datetime = _moment(COSMETIC)
+    last_seen: datetime = _moment(COSMETIC)
+
+
 class SignInRow(_Base, table=True):
     """One sign-in of one person; `id` is a digest of what the identity provider said of it."""
 
@@ -369,4 +383,5 @@ SEEN = METADATA.tables["check_history"]
 HOUR = METADATA.tables["check_hour"]
 USE = METADATA.tables["daily_use"]
 WATCH = METADATA.tables["watch"]
+PERSON = METADATA.tables["person"]
 SIGN_IN = METADATA.tables["sign_in"]

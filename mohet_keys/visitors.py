@@ -98,8 +98,11 @@ class Visitors:
         session = self._sessions.find(identity.sign_in.id)
         if session is None:
             return self._signed_in(identity, identity.sign_in, now)
+        person = self._people.find(session.owner)
+        if (person is None or person.disabled) and session.ended_at is None:
+            self._sessions.end_all(session.owner, now)  # so that none lives again with its owner
+        person = _able(person)
         self._vet(session, now)
-        person = _able(self._people.find(session.owner))
         if acts and now >= session.last_at + min(TOLD_EVERY, self._idle / 4):
             self._sessions.touch(session.id, now)
             self._people.touch(person.id, now)

@@ -8,6 +8,7 @@ from datetime import timedelta
 from mohet_keys import masterkey, vault
 from mohet_keys.chat import ChatService
 from mohet_keys.http import Outbound
+from mohet_keys.identity import Rules
 from mohet_keys.presence import Presence
 from mohet_keys.replacing import Replacer
 from mohet_keys.repository import Repository
@@ -18,6 +19,7 @@ from mohet_keys.settings import Settings
 from mohet_keys.starting import Starter
 from mohet_keys.transfer import Transfer
 from mohet_keys.validation import ValidationService
+from mohet_keys.visitors import Visitors
 from mohet_keys.watching import Watcher
 
 
@@ -37,6 +39,7 @@ class Parts:
     rotation: Rotation
     presence: Presence
     watcher: Watcher
+    visitors: Visitors
 
     def close(self) -> None:
         """Let go of the store."""
@@ -80,6 +83,12 @@ def build(settings: Settings | None = None, *, outbound: Outbound | None = None)
             way_out,
             every=timedelta(minutes=settings.watch_minutes),
             keep=timedelta(days=settings.keep_days),
+        ),
+        visitors=Visitors(
+            repository,
+            lasts=timedelta(hours=settings.session_hours),
+            idle=timedelta(minutes=settings.idle_minutes),
+            administrators=Rules.of(administrators=settings.administrators).administrators,
         ),
     )
 

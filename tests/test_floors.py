@@ -22,7 +22,7 @@ FLOORS: dict[int, tuple[str, ...]] = {
     5: ("cli ui", "__main__"),
     4: ("wiring demo_keys demo_way", "demo_past demo_story", "demo_store", "demo_stage", "demo"),
     3: (
-        "activity contents discovery doctor_files probes reminders ring safe saving talk",
+        "activity contents discovery doctor_files probes reminders ring safe saving talk visitors",
         "backup doctor masterkey_status opening presence resealing running turns",
         "removing",
         "keeping",
@@ -33,10 +33,10 @@ FLOORS: dict[int, tuple[str, ...]] = {
     2: (
         "answers dialling masterkey_files sqlite_file tables vault",
         "case chat_request connection database incoming masterkey parcel queries recommend replies",
-        "chat_keys history http leases masterkey_next migrations queries_overview sqlite_copy",
-        "uses waiting watches",
+        "chat_keys history http leases masterkey_next migrations queries_overview sessions",
+        "sqlite_copy uses waiting watches",
         "journal",
-        "keyring refusals_account refusals_address refusals_key successes_account",
+        "people keyring refusals_account refusals_address refusals_key successes_account",
         "refusals_request repository",
         "refusals",
         "successes",
@@ -45,8 +45,8 @@ FLOORS: dict[int, tuple[str, ...]] = {
     ),
     1: (
         "addresses background batches errors flights lookup model private_files providers scrub",
-        "dotenv_lines dotenv_names printed settings simulator",
-        "endpoints model_choice pieces rows sealed spreadsheet standing",
+        "dotenv_lines dotenv_names identity printed settings simulator",
+        "endpoints entrance model_choice pieces rows sealed spreadsheet standing",
         "dotenv_addresses envelope guards masterkey_text pasted",
         "dotenv typed",
     ),
@@ -59,7 +59,9 @@ _STORE = {"database", "migrations", "queries", "repository", "tables"} | {
     "journal",
     "keyring",
     "leases",
+    "people",
     "queries_overview",
+    "sessions",
     "uses",
     "watches",
 }
