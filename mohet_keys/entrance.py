@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from ipaddress import IPv6Address, ip_address
 from urllib.parse import urlsplit
@@ -51,7 +51,7 @@ class Entrance:
     mode: Mode = Mode.LOCAL
     providers: tuple[Provider, ...] = ()
     headers: Mapping[str, str] | None = None
-    rules: Rules = Rules()
+    rules: Rules = field(default_factory=Rules)
     sign_out_url: str = ""
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import ColumnElement, Connection, delete, insert, select, update
 
 from mohet_keys.database import ClashError, Database
 from mohet_keys.tables import SIGN_IN
@@ -65,8 +65,8 @@ class Sessions:
         with self._database.reading() as connection:
             return _one(connection, session_id)
 
-    def begin(self, session: Session) -> Session:
-        """Keep a sign-in that is seen for the first time; returns the one that is kept.
+    def begin(self, session: Session) -> tuple[Session, bool]:
+        """Keep a sign-in that is seen for the first time. Returns it, and that it is new.
 
         Another tab or another server may have been faster. Those that are long over go.
         """
@@ -79,7 +79,7 @@ class Sessions:
                     connection.execute(delete(SIGN_IN).where(past))
         except ClashError:
             found = self.find(session.id)
-        return found or session
+        return found or session, found is None
 
     def touch(self, session_id: str, now: datetime) -> None:
         """Its owner did something just now; one that ended stays as it is."""
@@ -87,18 +87,18 @@ class Sessions:
         with self._database.writing() as connection:
             connection.execute(update(SIGN_IN).where(*open_).values(last_at=now))
 
-    def end(self, session_id: str, now: datetime) -> None:
-        """Sign out, everywhere it is used. The first time counts."""
-        self._end(SIGN_IN.c.id == session_id, now)
+    def end(self, session_id: str, now: datetime) -> bool:
+        """Sign out, everywhere it is used. Returns whether it was open until then."""
+        return self._end(SIGN_IN.c.id == session_id, now) > 0
 
     def end_all(self, owner: str, now: datetime) -> None:
         """Sign somebody out of everything."""
         self._end(SIGN_IN.c.owner == owner, now)
 
-    def _end(self, which: object, now: datetime) -> None:
-        open_ = update(SIGN_IN).where(which, SIGN_IN.c.ended_at.is_(None))  # type: ignore[arg-type]
+    def _end(self, which: ColumnElement[bool], now: datetime) -> int:
+        open_ = update(SIGN_IN).where(which, SIGN_IN.c.ended_at.is_(None))
         with self._database.writing() as connection:
-            connection.execute(open_.values(ended_at=now))
+            return connection.execute(open_.values(ended_at=now)).rowcount
 
 
 def _one(connection: Connection, session_id: str) -> Session | None:

@@ -362,9 +362,9 @@ class SignInRow(_Base, table=True):
     id: str = _text(IDENTITY, primary_key=True)
     owner: str = _text(IDENTITY)
     started_at: datetime = _moment(COSMETIC)
-    last_at: datetime = _moment(COSMETIC)
-    ends_at: datetime = _moment(COSMETIC)
-    ended_at: datetime | None = _moment(COSMETIC, nullable=True)
+    last_at: datetime = _moment(IDENTITY)
+    ends_at: datetime = _moment(IDENTITY)
+    ended_at: datetime | None = _moment(IDENTITY, nullable=True)
 
 
 METADATA = _Base.metadata

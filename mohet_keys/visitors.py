@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 
@@ -81,8 +82,8 @@ class Visitors:
         self._told.pop(_key(identity), None)
         if identity.sign_in is not None:
             now = self._clock()
-            self._sessions.end(identity.sign_in.id, now)
-            self._record("sign_out", identity.email, now)
+            if self._sessions.end(identity.sign_in.id, now):
+                self._record("sign_out", identity.email, now)
 
     def _keep(self, identity: Identity, person: Person) -> Person:
         if len(self._told) >= _MOST:
@@ -114,9 +115,10 @@ class Visitors:
         session = Session(sign_in.id, identity.email, sign_in.at, now, ends)
         self._vet(session, now)
         person = self._arrive(identity, now)
-        kept = self._sessions.begin(Session(sign_in.id, person.id, sign_in.at, now, ends))
+        kept, is_new = self._sessions.begin(replace(session, owner=person.id))
         self._vet(kept, now)
-        self._record("sign_in", person.id, now)
+        if is_new:
+            self._record("sign_in", person.id, now)
         return person
 
     def _sent_by_proxy(self, identity: Identity, now: datetime, *, acts: bool) -> Person:
@@ -131,9 +133,7 @@ class Visitors:
 
     def _arrive(self, identity: Identity, now: datetime) -> Person:
         named = identity.email in self._administrators
-        return _able(
-            self._people.arrived(identity.email, identity.name, now, administrator=named)
-        )
+        return _able(self._people.arrived(identity.email, identity.name, now, administrator=named))
 
     def _vet(self, session: Session, now: datetime) -> None:
         over = session.over(now, self._idle)

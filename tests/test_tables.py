@@ -53,6 +53,7 @@ TRUST = {
     "daily_use": {"identity": {"key_id", "day"}},
     "check_hour": {"identity": {"owner", "hour", "provider", "verdict"}},
     "watch": {"identity": {"key_id"}},
+    "sign_in": {"identity": {"id", "owner", "last_at", "ends_at", "ended_at"}},
     "person": {"identity": {"id", "role", "disabled"}},
 }
 """The columns that are sealed or say whose a row is, in full; of a key's own row every one."""
