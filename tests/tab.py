@@ -27,7 +27,7 @@ def cookie(secret: str, origin: str, claims: dict[str, object]) -> str:
 
 
 class Tab:
-    """One connection. `user` is an identity cookie; `resume` the id of a session to come back to."""
+    """One connection. `user` is an identity cookie, `resume` the id of a session to go on with."""
 
     def __init__(
         self,
@@ -40,7 +40,7 @@ class Tab:
     ) -> None:
         token = generate_xsrf_token_string()
         cookies = f"_streamlit_xsrf={token}" + (f"; _streamlit_user={user}" if user else "")
-        self._connection: ClientConnection = connect(
+        self._opening = connect(
             f"ws://{urlsplit(url).netloc}/_stcore/stream",
             origin=url if origin == "" else origin,  # type: ignore[arg-type]
             additional_headers=[("Cookie", cookies), *(headers or [])],
@@ -53,6 +53,7 @@ class Tab:
         self.seen: list[ForwardMsg] = []
 
     def __enter__(self) -> Self:
+        self._connection: ClientConnection = self._opening.__enter__()
         return self
 
     def __exit__(
@@ -61,11 +62,7 @@ class Tab:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Close the tab."""
-        self._connection.close()
+        self._opening.__exit__(kind, error, trace)
 
     def run(self, page: str = "", *, fragment: str = "", widgets: bytes = b"") -> str:
         """Have a script run, and return all that it drew, as text.
@@ -73,13 +70,17 @@ class Tab:
         `page` is the name of a page, `fragment` the id of a part to run alone, `widgets` forged
         values of widgets as they go over the wire.
         """
+        self.send(page, fragment=fragment, widgets=widgets)
+        return self.next()
+
+    def send(self, page: str = "", *, fragment: str = "", widgets: bytes = b"") -> None:
+        """The same without waiting for anything."""
         asked = BackMsg()
         asked.rerun_script.page_name = page
         asked.rerun_script.fragment_id = fragment
         asked.rerun_script.is_auto_rerun = bool(fragment)
         asked.rerun_script.widget_states.MergeFromString(widgets)
         self._connection.send(asked.SerializeToString())
-        return self.next()
 
     def next(self) -> str:
         """What the next run draws, that nobody here asked for."""

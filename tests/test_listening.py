@@ -155,7 +155,9 @@ def test_connections_of_this_machine_are_answered(server: tuple[str, int | None]
     assert asked("lifespan", None) == [{"type": "reached"}]
 
 
-@pytest.mark.parametrize("server", [("192.168.1.5", 80), ("2001:db8::1", 80), ("testserver", 80), None])
+@pytest.mark.parametrize(
+    "server", [("192.168.1.5", 80), ("2001:db8::1", 80), ("testserver", 80), None]
+)
 def test_t44_connections_from_elsewhere_are_not(server: tuple[str, int] | None) -> None:
     """Also where another server than Streamlit's own listens on everything."""
     answer = asked("http", server)
