@@ -25,6 +25,8 @@ ACTIONS: dict[str, str] = {
     "replace": "Secret replaced",
     "undo": "Replacement undone",
     "delete": "Deleted",
+    "share": "Shared",
+    "unshare": "Made private",
     "check": "Checked",
     "watch": "Watched",
     "try": "Tested",
@@ -42,6 +44,7 @@ ACTIONS: dict[str, str] = {
     "role": "Role changed",
     "disable": "Disabled",
     "enable": "Enabled",
+    "denied": "Denied",
 }
 """What can happen, as people read it."""
 QUIET = ("watch",)
@@ -53,6 +56,7 @@ ENDS: dict[str, str] = {
     "cut": "Broken off",
     "stopped": "Stopped",
     "deleted": "Key deleted",
+    "denied": "Not allowed any more",
     "refused": "Refused",
     "failed": "Failed",
     "": "No end recorded",

@@ -11,13 +11,14 @@ from functools import partial
 from typing import Protocol
 
 from mohet_keys.case import KEY_WORKS, NO_KEY_NEEDED, label_of
-from mohet_keys.errors import LockedError, MohetError, NotFoundError, RefusedError
+from mohet_keys.errors import DeniedError, LockedError, MohetError, NotFoundError, RefusedError
 from mohet_keys.model import (
     Action,
     CheckResult,
     Diagnosis,
     KeyEntry,
     OpenedKey,
+    Outcome,
     Spent,
     Verdict,
 )
@@ -33,6 +34,9 @@ class KeySource(Protocol):
 
     def entry(self, key_id: str, *, owner: str) -> KeyEntry:
         """One key. Raises NotFoundError."""
+
+    def may_use(self, key_id: str, *, owner: str) -> bool:
+        """Whether the key is still there for them. Raises DeniedError when nothing is any more."""
 
     def open(self, key_id: str, *, owner: str, why: Action) -> OpenedKey:
         """The key for one message, which is on record then.
@@ -77,19 +81,25 @@ class ChatKey:
         self._owner = owner
         self._clock = clock
         self._watch_every = watch_every
+        self._is_lent = False
+        """Whether somebody else shares the key, who may take it back."""
 
     async def take(self) -> Taken:
         """The key as it is in the store now, opened unless it may not send."""
         return await asyncio.to_thread(self._take)
 
-    async def until_deleted(self) -> None:
-        """Come back when the key is gone. A store that cannot be read says nothing of it."""
+    async def until_gone(self) -> Outcome:
+        """Come back when the key may not be used any more, and say how that is called.
+
+        A store that cannot be read says nothing of it.
+        """
         while True:
             await asyncio.sleep(self._watch_every)
             try:
-                await asyncio.to_thread(self._keys.entry, self.id, owner=self._owner)
-            except NotFoundError:
-                return
+                if not await asyncio.to_thread(self._keys.may_use, self.id, owner=self._owner):
+                    return "denied" if self._is_lent else "deleted"
+            except DeniedError:
+                return "denied"
             except Exception as error:  # noqa: BLE001  # the next look may succeed
                 _log.warning("A key could not be looked at: %s.", type(error).__name__)
 
@@ -117,6 +127,7 @@ class ChatKey:
         entry = None
         try:
             entry = self._keys.entry(self.id, owner=self._owner)
+            self._is_lent = not entry.mine
             if not may_send(entry):
                 return Taken(entry, None, standing(entry))
             return Taken(entry, self._keys.open(self.id, owner=self._owner, why="chat"))

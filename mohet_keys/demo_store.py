@@ -198,7 +198,7 @@ def _hours(seen: dict[Cast, list[Look]]) -> Iterator[dict[str, Any]]:
             found[hour, cast.provider, look.verdict.value].append(look.latency_ms)
     for (hour, provider, verdict), latencies in found.items():
         timed = [latency for latency in latencies if latency is not None]
-        place = {"owner": LOCAL_OWNER, "hour": hour, "provider": provider, "verdict": verdict}
+        place = {"shelf": LOCAL_OWNER, "hour": hour, "provider": provider, "verdict": verdict}
         counts = {"checks": len(latencies), "timed": len(timed), "latency_ms": sum(timed)}
         yield {**place, **counts}
 

@@ -1,4 +1,4 @@
-"""What checks came to over the last months: kept for each key, counted for all of an owner's."""
+"""What checks came to over the last months: kept for each key, counted for all of a shelf's."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from sqlalchemy import Connection, delete, func, insert, select, update
 
 from mohet_keys.database import Database
 from mohet_keys.model import CheckResult, KeyEntry, Verdict
+from mohet_keys.queries import is_seen_by
 from mohet_keys.rows import storable
 from mohet_keys.tables import HOUR, KEY, SEEN
 
@@ -54,7 +55,7 @@ class History:
         asked = (
             select(SEEN.c.at, SEEN.c.verdict, SEEN.c.reason, SEEN.c.latency_ms)
             .join(KEY, KEY.c.id == SEEN.c.key_id)
-            .where(SEEN.c.key_id == key_id, KEY.c.owner == owner)
+            .where(SEEN.c.key_id == key_id, is_seen_by(owner))
             .order_by(SEEN.c.id.desc())
             .limit(limit)
         )
@@ -89,8 +90,8 @@ class History:
         names = (HOUR.c.hour, HOUR.c.provider, HOUR.c.verdict)
         asked = (
             select(*names, HOUR.c.checks, HOUR.c.timed, HOUR.c.latency_ms)
-            .where(HOUR.c.owner == owner, HOUR.c.hour >= _hour_of(since))
-            .order_by(*names)
+            .where(is_seen_by(owner, HOUR.c.shelf), HOUR.c.hour >= _hour_of(since))
+            .order_by(*names, HOUR.c.shelf)
         )
         with self._database.reading() as connection:
             return [
@@ -119,7 +120,7 @@ def write(connection: Connection, entry: KeyEntry, result: CheckResult) -> None:
     line = {"key_id": result.key_id, "at": result.checked_at, "latency_ms": result.latency_ms}
     told = {"verdict": said.verdict.value, "reason": storable(said.reason)}
     connection.execute(insert(SEEN).values(**line, **told))
-    place = (entry.owner, _hour_of(result.checked_at), entry.provider, said.verdict.value)
+    place = (entry.shelf, _hour_of(result.checked_at), entry.provider, said.verdict.value)
     count(connection, place, 1, [] if result.latency_ms is None else [result.latency_ms])
 
 
@@ -129,11 +130,11 @@ def count(
     checks: int,
     latencies: Sequence[int],
 ) -> None:
-    """Count checks of one owner, hour, provider and verdict, in a transaction that is under way.
+    """Count checks of one shelf, hour, provider and verdict, in a transaction that is under way.
 
     `latencies` are in milliseconds, of those that were answered.
     """
-    where = dict(zip(("owner", "hour", "provider", "verdict"), place, strict=True))
+    where = dict(zip(("shelf", "hour", "provider", "verdict"), place, strict=True))
     here = [HOUR.c[name] == value for name, value in where.items()]
     more = {"checks": checks, "timed": len(latencies), "latency_ms": sum(latencies)}
     added = {HOUR.c[name]: HOUR.c[name] + value for name, value in more.items()}

@@ -134,9 +134,10 @@ def _needed() -> Iterator[None]:
 
 
 def about(doing: Doing, entry: KeyEntry) -> Doing:
-    """The same, said of this key."""
+    """The same, said of this key: whoever owns it is told of it."""
     return replace(
         doing,
+        owner=entry.owner,
         key_id=entry.id,
         key_name=entry.name,
         provider=entry.provider,

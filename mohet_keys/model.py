@@ -40,6 +40,15 @@ class Person:
         return self.role is Role.ADMINISTRATOR and not self.disabled
 
 
+TEAM = "team"
+"""The shelf that everybody looks at. No person can have this id either."""
+
+
+def shelves_of(person_id: str) -> tuple[str, ...]:
+    """Where somebody's keys stand: on their own shelf and, for who signs in, on the team's."""
+    return (person_id,) if person_id == LOCAL_OWNER else (person_id, TEAM)
+
+
 LOCAL_PERSON = Person(LOCAL_OWNER, LOCAL_OWNER, Role.ADMINISTRATOR)
 """Whoever uses a local run: the administrator of their own store, without a row or a look-up."""
 
@@ -140,6 +149,8 @@ Action = Literal[
     "replace",
     "undo",
     "delete",
+    "share",
+    "unshare",
     "check",
     "watch",
     "try",
@@ -157,6 +168,7 @@ Action = Literal[
     "role",
     "disable",
     "enable",
+    "denied",
 ]
 """What can happen to a key, or to all of them. Stored, so a word is never changed."""
 
@@ -259,6 +271,27 @@ class KeyEntry:
     """Until when the secret it had before can be brought back; None when there is none."""
     locked: str | None = None
     """Why the secret cannot be opened now; None when it can."""
+    shared: bool = False
+    """Whether everybody in the team may use it, and not its owner alone."""
+    owner_name: str = ""
+    """What its owner is called; empty in a local run."""
+    mine: bool = True
+    """Whether whoever asked owns it."""
+    may_change: bool = True
+    """Whether whoever asked may check, change, share and delete it, and not only use it."""
+
+    @property
+    def shelf(self) -> str:
+        """Where it stands: on its owner's shelf, or on the team's."""
+        return TEAM if self.shared else self.owner
+
+
+@dataclass(frozen=True, slots=True)
+class ChosenBy:
+    """Who else has a key selected: how many, and their names for those who may know them."""
+
+    people: int = 0
+    names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -339,9 +372,10 @@ class Note:
     words: str
 
 
-Outcome = Literal["finished", "length", "cut", "stopped", "deleted", "refused", "failed"]
+Outcome = Literal["finished", "length", "cut", "stopped", "deleted", "denied", "refused", "failed"]
 """How a reply ended: as it should; at the longest a reply may be; broken off with a part of it
-there; stopped by the user; its key deleted; its key rejected by the provider; nothing came."""
+there; stopped by the user; its key deleted; its key, or everything, not the user's to use any more;
+its key rejected by the provider; nothing came."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,25 +6,46 @@ Each use is on record before it happens; one that cannot be recorded does not ha
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from mohet_keys import pasted
-from mohet_keys.errors import NotFoundError, RefusedError, SealError
+from mohet_keys.errors import DeniedError, NotFoundError, RefusedError, SealError, StoreError
 from mohet_keys.journal import MARK, Wanted, about
-from mohet_keys.model import Action, Doing, KeyEntry, OpenedKey, Spent
+from mohet_keys.model import (
+    LOCAL_OWNER,
+    LOCAL_PERSON,
+    Action,
+    Doing,
+    KeyEntry,
+    OpenedKey,
+    Person,
+    Spent,
+)
 from mohet_keys.repository import Repository, SealedRow
+from mohet_keys.rights import Asked, Rights, may_change
+from mohet_keys.rows import is_storable
 from mohet_keys.safe import Safe
 from mohet_keys.sealed import Label
 from mohet_keys.standing import standing
 
 SHOWN_FOR = timedelta(seconds=20)
 """How long a secret may be seen after it was asked for."""
+WATCHER = "watcher"
+"""Who looks at the keys of people who sign in, in the record."""
+LONGEST_ID = 64
+"""Characters of a key id that is recorded when it was asked for in vain."""
 _NOT_SHOWN = "Secrets are not shown here. MOHET_ALLOW_REVEAL=1 would allow it."
 _NOTHING_TO_SHOW = "This key has no secret that could be shown."
 _HIDDEN = "The time to see this secret is over. Ask for it again."
+
+_FOR_EVERYBODY = {"chat", "use"}
+"""What everybody may use a key for who sees it."""
+_TRIED: dict[Action, str] = {"check": "check", "watch": "check", "export": "export"}
+"""What a use is called in a sentence, where it is not to use the key."""
 
 
 def _now() -> datetime:
@@ -33,6 +54,9 @@ def _now() -> datetime:
 
 class Opening:
     """The saved keys of everybody, opened only through `safe`.
+
+    `owner` is who asks; each verb looks up what they may do. DeniedError, for who may not or not
+    any more, and NotFoundError are on record when they are raised, except in a local run.
 
     When the present master key opens nothing, listing, renaming, selecting and deleting still
     work; saving a secret and using one do not.
@@ -45,9 +69,11 @@ class Opening:
         *,
         clock: Callable[[], datetime] = _now,
         allow_reveal: bool = False,
+        rights: Rights | None = None,
     ) -> None:
         self._repository = repository
         self._safe = safe
+        self._rights = rights or Rights(repository.people)
         self._clock = clock
         self.allow_reveal = allow_reveal
 
@@ -79,13 +105,14 @@ class Opening:
         """The same for several, in order, recorded in one go; an error in the place of each that
         `open` would raise it for. Raises StoreError.
         """
-        rows = {row.entry.id: row for row in self._repository.sealed_all(key_ids, owner)}
-        outcomes = [self._for_use(rows.get(key_id)) for key_id in key_ids]
-        doings = {
-            place: self._used(rows[key_id].entry, outcome, owner, why)
-            for place, (key_id, outcome) in enumerate(zip(key_ids, outcomes, strict=True))
-            if isinstance(outcome, OpenedKey | SealError)
-        }
+        with self._asking(_TRIED.get(why, "use"), owner) as asked:
+            rows = {row.entry.id: row for row in self._repository.sealed_all(key_ids, owner)}
+        outcomes = [self._for_use(asked, rows.get(key_id), why) for key_id in key_ids]
+        doings = {}
+        for place, (key_id, outcome) in enumerate(zip(key_ids, outcomes, strict=True)):
+            doing = self._to_record(asked, key_id, rows.get(key_id), outcome, why)
+            if doing is not None:
+                doings[place] = doing
         told = self._repository.journal.begin_all(list(doings.values()))
         numbers = dict(zip(doings, told, strict=True))
         return [
@@ -93,24 +120,45 @@ class Opening:
             for place, outcome in enumerate(outcomes)
         ]
 
-    def _used(
-        self, entry: KeyEntry, outcome: OpenedKey | SealError, owner: str, why: Action
-    ) -> Doing:
-        doing = about(self._doing(why, owner, result=""), entry)
-        if isinstance(outcome, SealError):
-            return replace(doing, result="locked", detail=str(outcome))
-        return doing
-
-    def _for_use(self, sealed: SealedRow | None) -> OpenedKey | Exception:
+    def _for_use(
+        self, asked: Asked, sealed: SealedRow | None, why: Action
+    ) -> OpenedKey | Exception:
         """A key opened for a use that is not recorded yet, or why it may not be used."""
         try:
             if sealed is None:
                 raise NotFoundError
+            self._require(asked, sealed, why)
             if sealed.entry.looks_like:
                 raise RefusedError(standing(sealed.entry).explanation)
             return self._unsealed(sealed)
         except Exception as error:  # noqa: BLE001  # what is wrong with one key stops no other
             return error.with_traceback(None)
+
+    def _require(self, asked: Asked, sealed: SealedRow, why: Action) -> None:
+        """Whoever sees a key may chat with it; the rest takes more. Raises DeniedError."""
+        if why == "export":
+            asked.to_read(sealed.entry, sealed.typed_by)
+        elif why not in _FOR_EVERYBODY:
+            asked.to_change(sealed.entry)
+
+    def _to_record(
+        self,
+        asked: Asked,
+        key_id: str,
+        sealed: SealedRow | None,
+        outcome: OpenedKey | Exception,
+        why: Action,
+    ) -> Doing | None:
+        """What is recorded of one key that was to be used; None for what says nothing."""
+        if isinstance(outcome, NotFoundError | DeniedError):
+            of_this = replace(asked, key_id=key_id, entry=sealed.entry if sealed else None)
+            return self._denial(of_this)
+        if sealed is None or not isinstance(outcome, OpenedKey | SealError):
+            return None
+        doing = about(self._doing(why, asked.person.id, result=""), sealed.entry)
+        if isinstance(outcome, SealError):
+            return replace(doing, result="locked", detail=str(outcome))
+        return doing
 
     def finish(
         self, use: int, result: str, *, detail: str = "", spent: Spent | None = None
@@ -131,15 +179,17 @@ class Opening:
         for a key without a secret and where secrets are not shown, which is on record too;
         NotFoundError, LockedError, StoreError.
         """
-        sealed = self._repository.sealed(key_id, owner)
-        doing = about(self._doing("reveal", owner), sealed.entry)
-        if not self.allow_reveal:
-            self._begin(replace(doing, result="refused"))
-            raise RefusedError(_NOT_SHOWN)
-        if self._opened(sealed, doing).secret is None:
-            raise RefusedError(_NOTHING_TO_SHOW)
-        self._begin(doing)
-        return doing.at + SHOWN_FOR
+        with self._asking("see the secret of", owner, key_id) as asked:
+            sealed = self._repository.sealed(key_id, owner)
+            asked.to_read(sealed.entry, sealed.typed_by)
+            doing = about(self._doing("reveal", owner), sealed.entry)
+            if not self.allow_reveal:
+                self._begin(replace(doing, result="refused"))
+                raise RefusedError(_NOT_SHOWN)
+            if self._opened(sealed, doing).secret is None:
+                raise RefusedError(_NOTHING_TO_SHOW)
+            self._begin(doing)
+            return doing.at + SHOWN_FOR
 
     def revealed(self, key_id: str, *, owner: str) -> str:
         """The secret whose showing was recorded just now. It is not recorded again.
@@ -149,14 +199,58 @@ class Opening:
         """
         if not self.allow_reveal:
             raise RefusedError(_NOT_SHOWN)
-        shown = Wanted(owner=owner, action="reveal", key_id=key_id, result="done")
-        last = next(iter(self._repository.journal.page(shown, limit=1)), None)
-        if last is None or not last.at <= self._clock() < last.at + SHOWN_FOR:
-            raise RefusedError(_HIDDEN)
-        secret = self._unsealed(self._repository.sealed(key_id, owner)).secret or ""
-        if last.fingerprint != self._mark(secret):
-            raise RefusedError(_HIDDEN)
-        return secret
+        with self._asking("see the secret of", owner, key_id) as asked:
+            sealed = self._repository.sealed(key_id, owner)
+            asked.to_read(sealed.entry, sealed.typed_by)
+            shown = Wanted(owner=owner, action="reveal", key_id=key_id, result="done")
+            last = next(iter(self._repository.journal.page(shown, limit=1)), None)
+            if last is None or not last.at <= self._clock() < last.at + SHOWN_FOR:
+                raise RefusedError(_HIDDEN)
+            secret = self._unsealed(sealed).secret or ""
+            if last.fingerprint != self._mark(secret):
+                raise RefusedError(_HIDDEN)
+            return secret
+
+    # --- who asks -----------------------------------------------------------------------------
+
+    @contextmanager
+    def _asking(self, tried: str, owner: str, key_id: str | None = None) -> Iterator[Asked]:
+        """What somebody asks for; denied, or asked about no key of theirs, it is on record.
+
+        Somebody else's key, an unknown one and a malformed id are recorded alike, so that they
+        cannot be told apart by how long that takes either. Raises DeniedError.
+        """
+        asked = Asked(LOCAL_PERSON, tried, key_id)
+        try:
+            asked.person = self._rights.person(owner)
+            yield asked
+        except (DeniedError, NotFoundError):
+            asked.person = replace(asked.person, id=owner)
+            denial = self._denial(asked)
+            if denial is not None:
+                with suppress(StoreError):  # it is denied whether or not that can be written down
+                    self._begin(denial)
+            raise
+
+    def _denial(self, asked: Asked) -> Doing | None:
+        """That something was denied, for the record; None where there is nobody to deny it to.
+
+        What is said of a key is what whoever asked may know of it anyway, so never its mark.
+        """
+        if asked.person.id == LOCAL_OWNER or not self._rights.records_denials:
+            return None
+        doing = self._doing("denied", asked.person.id, result="refused", mark="")
+        doing = replace(doing, detail=f"tried to {asked.tried}")
+        if asked.entry is not None:
+            return about(doing, asked.entry)
+        key_id = asked.key_id or ""
+        storable = len(key_id) <= LONGEST_ID and is_storable(key_id)
+        return replace(doing, key_id=key_id if key_id and storable else None)
+
+    def _shown(self, entry: KeyEntry, person: Person) -> KeyEntry:
+        """The key as this person sees it."""
+        locked, may = self._safe.locked, may_change(person, entry)
+        return replace(entry, locked=locked, may_change=may) if locked or not may else entry
 
     # --- means --------------------------------------------------------------------------------
 
@@ -194,7 +288,8 @@ class Opening:
         self, action: Action, owner: str, *, at: datetime | None = None, **told: Any
     ) -> Doing:
         request = secrets.token_hex(6)
-        return Doing(action, owner, owner, at or self._clock(), request_id=request, **told)
+        actor = WATCHER if action == "watch" and owner != LOCAL_OWNER else owner
+        return Doing(action, actor, owner, at or self._clock(), request_id=request, **told)
 
     def _begin(self, doing: Doing) -> int:
         return self._repository.journal.begin(doing)

@@ -2,21 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, FromClause, Select, and_, false, func, not_, or_, select
+from sqlalchemy import (
+    ColumnElement,
+    CompoundSelect,
+    FromClause,
+    Select,
+    and_,
+    false,
+    func,
+    literal_column,
+    not_,
+    or_,
+    select,
+    union_all,
+)
+from sqlalchemy.sql.operators import desc_op
 
 from mohet_keys import pasted
-from mohet_keys.model import UNDO_FOR, Verdict
+from mohet_keys.model import LOCAL_OWNER, TEAM, UNDO_FOR, Verdict, shelves_of
 from mohet_keys.rows import CHECK_PREFIX, is_storable, storable
-from mohet_keys.tables import CHECK, DATA_KEY, FORMER, KEY, MODEL_CHOICE, SELECTION, WRAP
+from mohet_keys.tables import CHECK, DATA_KEY, FORMER, KEY, MODEL_CHOICE, PERSON, SELECTION, WRAP
 
 Sort = Literal["newest", "oldest", "name", "status"]
 
-_UNLISTED = {"sealed", "fingerprint", "rank"}
+_UNLISTED = {"sealed", "fingerprint", "rank", "typed_by"}
 _LISTED = [column for column in KEY.c if column.name not in _UNLISTED]
 _CHECKED = [column.label(CHECK_PREFIX + column.name) for column in CHECK.c]
 _WORST_FIRST = (
@@ -44,32 +58,43 @@ KEPT = 256
 """Statements kept of each kind: making one takes longer than SQLite takes to answer it."""
 
 
-def listed(owner: str, source: FromClause = KEY) -> Select[Any]:
-    """The owner's keys, each with its check (of its present revision), whether it is chosen and
-    whether its former secret can be brought back.
+def is_seen_by(person: str, column: ColumnElement[str] = KEY.c.shelf) -> ColumnElement[bool]:
+    """Whether something stands where this person looks."""
+    own, *others = shelves_of(person)
+    return column.in_((own, *others)) if others else column == own
+
+
+def listed(person: str, source: FromClause = KEY) -> Select[Any]:
+    """The keys this person sees, each with its check (of its present revision), whether it is
+    chosen and whether its former secret can be brought back; and whose it is, where that can be
+    somebody else's.
 
     `source` is the table of keys, perhaps joined to what narrows it.
     """
     checked = and_(CHECK.c.key_id == KEY.c.id, CHECK.c.revision == KEY.c.revision)
-    chosen = and_(SELECTION.c.key_id == KEY.c.id, SELECTION.c.owner == owner)
+    chosen = and_(SELECTION.c.key_id == KEY.c.id, SELECTION.c.owner == person)
     beside = source.outerjoin(CHECK, checked).outerjoin(SELECTION, chosen)
-    return (
-        select(*_LISTED, *_CHECKED, SELECTION.c.owner.label("chosen_by"), FORMER.c.undo_until)
-        .select_from(beside.outerjoin(FORMER, FORMER.c.key_id == KEY.c.id))
-        .where(KEY.c.owner == owner)
-    )
+    beside = beside.outerjoin(FORMER, FORMER.c.key_id == KEY.c.id)
+    told = [*_LISTED, *_CHECKED, SELECTION.c.owner.label("chosen_by"), FORMER.c.undo_until]
+    if person != LOCAL_OWNER:
+        beside = beside.outerjoin(PERSON, PERSON.c.id == KEY.c.owner)
+        told += [(KEY.c.owner == person).label("mine"), PERSON.c.name.label("owner_name")]
+    return select(*told).select_from(beside).where(is_seen_by(person))
 
 
 @lru_cache(maxsize=KEPT)
-def mine(owner: str, key_id: str) -> Select[Any]:
-    """One key of the owner's; none for an id that no database could hold."""
-    return listed(owner).where(KEY.c.id == key_id if is_storable(key_id) else false())
+def mine(person: str, key_id: str) -> Select[Any]:
+    """One key this person sees; none for an id that no database could hold, and none that stands
+    on another shelf than its owner's or the team's: it was put there behind the app's back."""
+    one = KEY.c.id == key_id if is_storable(key_id) else false()
+    return listed(person).where(one, KEY.c.shelf.in_((KEY.c.owner, TEAM)))
 
 
 @lru_cache(maxsize=KEPT)
-def sealed_of(owner: str, key_id: str) -> Select[Any]:
-    """The same with the sealed bytes: the one statement that reads them."""
-    return mine(owner, key_id).add_columns(KEY.c.sealed)
+def sealed_of(person: str, key_id: str) -> Select[Any]:
+    """The same with the sealed bytes, and who typed what they hold: the one statement that reads
+    them."""
+    return mine(person, key_id).add_columns(KEY.c.sealed, KEY.c.typed_by)
 
 
 def is_past(now: datetime) -> ColumnElement[bool]:
@@ -78,38 +103,46 @@ def is_past(now: datetime) -> ColumnElement[bool]:
     return or_(FORMER.c.undo_until <= now, FORMER.c.undo_until > now + UNDO_FOR)
 
 
-def former_of(owner: str, key_id: str, now: datetime) -> Select[Any]:
+def former_of(person: str, key_id: str, now: datetime) -> Select[Any]:
     """The secret that a key had before, sealed as it was, while it can be brought back."""
-    asked = select(FORMER.c.revision, FORMER.c.sealed).join(KEY, KEY.c.id == FORMER.c.key_id)
-    mine_ = (KEY.c.owner == owner, KEY.c.id == key_id if is_storable(key_id) else false())
-    return asked.where(*mine_, not_(is_past(now)))
+    asked = select(FORMER.c.revision, FORMER.c.sealed, FORMER.c.typed_by)
+    one = KEY.c.id == key_id if is_storable(key_id) else false()
+    beside = asked.join(KEY, KEY.c.id == FORMER.c.key_id)
+    return beside.where(is_seen_by(person), one, not_(is_past(now)))
 
 
 @lru_cache(maxsize=KEPT)
-def counted(owner: str) -> Select[Any]:
+def counted(person: str) -> Select[Any]:
     """How many keys each provider has."""
-    asked = select(KEY.c.provider, func.count()).where(KEY.c.owner == owner)
+    asked = select(KEY.c.provider, func.count()).where(is_seen_by(person))
     return asked.group_by(KEY.c.provider)
 
 
-def referred(owner: str, ref: str) -> Select[Any]:
-    """The key with this id, or named `provider/name` in whatever case."""
+def referred(person: str, ref: str) -> Select[Any]:
+    """The key with this id, or named `provider/name` in whatever case: a person's own first."""
     slug, slash, name = ref.partition("/")
     if not slash or not is_storable(ref):
-        return mine(owner, ref)
-    return named(owner, {"provider": slug, "name_key": pasted.name_key(name)})
+        return mine(person, ref)
+    same = (KEY.c.provider == slug, KEY.c.name_key == pasted.name_key(name))
+    return listed(person).where(*same).order_by(KEY.c.shelf != person)
 
 
-def named(owner: str, wanted: Mapping[Any, Any], *, but: str = "") -> Select[Any]:
-    """The key of this provider with this folded name, unless its id is `but`."""
+def named(shelf: str, wanted: Mapping[Any, Any], *, but: str = "") -> Select[Any]:
+    """The key of this provider and shelf with this folded name, unless its id is `but`."""
     same = (KEY.c.provider == wanted.get("provider"), KEY.c.name_key == wanted.get("name_key"))
-    return listed(owner).where(*same, KEY.c.id != but)
+    return _alone().where(KEY.c.shelf == shelf, *same, KEY.c.id != but)
 
 
 def twin_of(owner: str, fingerprint: str | None, *, but: str = "") -> Select[Any]:
-    """The key with this secret, unless its id is `but`. Keys without a secret are no twins."""
+    """The owner's key with this secret, unless its id is `but`. Keys without a secret are no
+    twins."""
     same = KEY.c.fingerprint == fingerprint if fingerprint is not None else false()
-    return listed(owner).where(same, KEY.c.id != but)
+    return _alone().where(KEY.c.owner == owner, same, KEY.c.id != but)
+
+
+def _alone() -> Select[Any]:
+    """Keys of everybody with what is said of one that is in the way: no more than what it is."""
+    return select(KEY.c.id, KEY.c.owner, KEY.c.shelf, KEY.c.provider, KEY.c.name)
 
 
 def filtered(asked: Select[Any], provider: str | None, search: str) -> Select[Any]:
@@ -123,9 +156,43 @@ def filtered(asked: Select[Any], provider: str | None, search: str) -> Select[An
     return asked
 
 
+def in_order(
+    person: str,
+    order: Sequence[Any],
+    narrow: Callable[[Select[Any]], Select[Any]],
+    *,
+    offset: int = 0,
+    limit: int | None = None,
+) -> Select[Any] | CompoundSelect[Any]:
+    """Ids of the keys this person sees and that `narrow` leaves, from one place to another.
+
+    Of two shelves each is read in the order of its index and the two are merged as far as the page
+    goes, so that it costs no more than a page of one.
+    """
+    shelves = shelves_of(person)
+    if len(shelves) == 1:
+        one = narrow(select(KEY.c.id).where(is_seen_by(person))).order_by(*order)
+        return one.offset(offset).limit(limit)
+    columns = {item.name: item for item in map(_bare, order)} | {"id": KEY.c.id}
+    both = (narrow(select(*columns.values()).where(KEY.c.shelf == shelf)) for shelf in shelves)
+    merged = union_all(*both).order_by(*map(_by_name, order))
+    return merged.offset(offset).limit(limit)
+
+
+def _bare(term: Any) -> Any:
+    """The column of a term of an order."""
+    return term.element if getattr(term, "modifier", None) is desc_op else term
+
+
+def _by_name(term: Any) -> Any:
+    """A term of an order as it is written behind two statements: by the name of its column."""
+    named_: ColumnElement[Any] = literal_column(_bare(term).name)
+    return named_.desc() if _bare(term) is not term else named_
+
+
 @lru_cache(maxsize=KEPT)
 def paged(
-    owner: str,
+    person: str,
     *,
     provider: str | None,
     search: str,
@@ -134,28 +201,50 @@ def paged(
     limit: int | None,
 ) -> Select[Any]:
     """A page of keys. What is skipped is counted off in the index, without check or selection."""
-    ids = filtered(select(KEY.c.id).where(KEY.c.owner == owner), provider, search)
-    cut = ids.order_by(*ORDER[sort]).offset(offset).limit(limit).subquery("cut")
-    return listed(owner, cut.join(KEY, KEY.c.id == cut.c.id)).order_by(*ORDER[sort])
+    ids = in_order(
+        person,
+        ORDER[sort],
+        lambda asked: filtered(asked, provider, search),
+        offset=offset,
+        limit=limit,
+    )
+    return _whole(person, ids, sort)
 
 
 @lru_cache(maxsize=KEPT)
-def ranked_as(owner: str, rank: int, limit: int | None) -> Select[Any]:
-    """The keys that stand at this rank of a list by status and are not held, by name."""
-    standing = (KEY.c.rank == rank, KEY.c.looks_like.is_(None))
-    return listed(owner).where(*standing).order_by(KEY.c.name_key, KEY.c.id).limit(limit)
+def ranked_as(person: str, rank: int, limit: int | None, *, own_alone: bool = False) -> Select[Any]:
+    """The keys that stand at this rank of a list by status and are not held, by name.
+
+    With `own_alone` without those that somebody else shares.
+    """
+    standing = [KEY.c.rank == rank, KEY.c.looks_like.is_(None)]
+    if own_alone and person != LOCAL_OWNER:
+        standing.append(KEY.c.owner == person)
+    ids = in_order(person, ORDER["name"], lambda asked: asked.where(*standing), limit=limit)
+    return _whole(person, ids, "name")
+
+
+def _whole(person: str, ids: Select[Any] | CompoundSelect[Any], sort: Sort) -> Select[Any]:
+    cut = ids.subquery("cut")
+    return listed(person, cut.join(KEY, KEY.c.id == cut.c.id)).order_by(*ORDER[sort])
 
 
 @lru_cache(maxsize=KEPT)
-def selected(owner: str) -> Select[Any]:
-    """The key the owner selected, with the model once chosen for it."""
+def selected(person: str) -> Select[Any]:
+    """The key this person selected, with the model once chosen for it; one they do not see any
+    more is none."""
     chosen = and_(
         MODEL_CHOICE.c.owner == SELECTION.c.owner, MODEL_CHOICE.c.key_id == SELECTION.c.key_id
     )
-    return (
+    asked = (
         select(SELECTION.c.key_id, MODEL_CHOICE.c.model, MODEL_CHOICE.c.listed)
         .select_from(SELECTION.outerjoin(MODEL_CHOICE, chosen))
-        .where(SELECTION.c.owner == owner)
+        .where(SELECTION.c.owner == person)
+    )
+    if person == LOCAL_OWNER:
+        return asked
+    return asked.where(
+        select(KEY.c.id).where(KEY.c.id == SELECTION.c.key_id, is_seen_by(person)).exists()
     )
 
 

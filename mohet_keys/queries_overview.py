@@ -1,4 +1,4 @@
-"""Figures and pages over all keys of an owner, each answered by an index.
+"""Figures and pages over all keys that a person sees, each answered by an index.
 
 So the first screen takes hardly longer with 10,000 keys than with a hundred: what can be counted
 is counted in an index alone, and of what is listed only a page is read.
@@ -6,7 +6,7 @@ is counted in an index alone, and of what is listed only a page is read.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -14,14 +14,15 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, func, not_, select
 
 from mohet_keys.database import Database
-from mohet_keys.model import Verdict
-from mohet_keys.queries import ORDER, RANKS, Sort, filtered
+from mohet_keys.model import Verdict, shelves_of
+from mohet_keys.queries import ORDER, RANKS, Sort, filtered, in_order, is_seen_by
 from mohet_keys.tables import CHECK, KEY
 
 TROUBLED = frozenset(verdict for verdict in RANKS if RANKS[verdict] < RANKS[Verdict.UNVERIFIED])
 """Verdicts that ask for something to be done."""
 _VERDICTS = {rank: verdict for verdict, rank in RANKS.items()}
 _FINE = KEY.c.rank >= RANKS[Verdict.UNVERIFIED]
+_AGED = (KEY.c.has_secret.is_(True), KEY.c.secret_at.is_not(None))
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +36,7 @@ class Asked:
 
 
 class Survey:
-    """All keys of an owner, counted and paged. Any method may raise StoreError."""
+    """All keys that `owner` sees, counted and paged. Any method may raise StoreError."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -44,7 +45,7 @@ class Survey:
         """How many keys of each provider have each verdict."""
         asked = (
             select(KEY.c.provider, KEY.c.rank, func.count())
-            .where(KEY.c.owner == owner)
+            .where(is_seen_by(owner))
             .group_by(KEY.c.provider, KEY.c.rank)
         )
         found: dict[tuple[str, Verdict], int] = {}
@@ -56,19 +57,24 @@ class Survey:
 
     def ids(self, owner: str, asked: Asked, *, offset: int = 0, limit: int | None) -> list[str]:
         """The keys that are asked for, in order."""
-        wanted = _narrowed(select(KEY.c.id), owner, asked)
-        return self._column(wanted.order_by(*ORDER[asked.sort]).offset(offset).limit(limit))
+        return self._ids(
+            owner, ORDER[asked.sort], lambda keys: _narrowed(keys, asked), offset, limit
+        )
 
     def count(self, owner: str, asked: Asked) -> int:
         """How many keys are asked for."""
-        return self._number(_narrowed(select(func.count()).select_from(KEY), owner, asked))
+        every = select(func.count()).select_from(KEY).where(is_seen_by(owner))
+        return self._number(_narrowed(every, asked))
 
     def oldest_secret(self, owner: str) -> datetime | None:
         """When the oldest of all secrets was put in; None without any."""
-        asked = select(KEY.c.secret_at).where(*_aged(owner)).order_by(KEY.c.secret_at).limit(1)
+        oldest = [
+            select(KEY.c.secret_at).where(KEY.c.shelf == shelf, *_AGED).order_by(KEY.c.secret_at)
+            for shelf in shelves_of(owner)
+        ]
         with self._database.reading() as connection:
-            at: datetime | None = connection.execute(asked).scalar()
-        return at
+            found = [connection.execute(each.limit(1)).scalar() for each in oldest]
+        return min((at for at in found if at is not None), default=None)
 
     # --- what will bite next --------------------------------------------------------------------
 
@@ -83,12 +89,14 @@ class Survey:
     def ending_ids(self, owner: str, before: datetime, *, offset: int, limit: int) -> list[str]:
         """Those keys, the first to end first."""
         asked = _ending(select(CHECK.c.key_id), owner, before, _FINE)
-        return self._column(asked.order_by(CHECK.c.expires_at, CHECK.c.key_id), offset, limit)
+        ordered = asked.order_by(CHECK.c.expires_at, CHECK.c.key_id).offset(offset).limit(limit)
+        with self._database.reading() as connection:
+            return list(connection.execute(ordered).scalars())
 
     def old(self, owner: str, secret_before: datetime, ending_before: datetime) -> int:
         """How many keys have a secret from before that, and neither end until then nor are in
         trouble anyway."""
-        asked = select(func.count()).select_from(KEY)
+        asked = select(func.count()).select_from(KEY).where(is_seen_by(owner))
         return self._number(asked.where(*_old(owner, secret_before, ending_before)))
 
     def old_ids(
@@ -101,34 +109,38 @@ class Survey:
         limit: int,
     ) -> list[str]:
         """Those keys, the oldest secret first."""
-        asked = select(KEY.c.id).where(*_old(owner, secret_before, ending_before))
-        return self._column(asked.order_by(KEY.c.secret_at, KEY.c.rank, KEY.c.id), offset, limit)
+        old = _old(owner, secret_before, ending_before)
+        order = (KEY.c.secret_at, KEY.c.rank, KEY.c.id)
+        return self._ids(owner, order, lambda keys: keys.where(*old), offset, limit)
 
     def troubled_ids(self, owner: str, *, offset: int, limit: int) -> list[str]:
         """Keys whose verdict asks for something to be done, the worst first."""
-        asked = select(KEY.c.id).where(KEY.c.owner == owner, not_(_FINE))
-        return self._column(asked.order_by(*ORDER["status"]), offset, limit)
+        return self._ids(
+            owner, ORDER["status"], lambda keys: keys.where(not_(_FINE)), offset, limit
+        )
 
-    def _column(self, asked: Select[Any], offset: int = 0, limit: int | None = None) -> list[str]:
-        if limit is not None:
-            asked = asked.offset(offset).limit(limit)
+    def _ids(
+        self,
+        owner: str,
+        order: Sequence[Any],
+        narrow: Callable[[Select[Any]], Select[Any]],
+        offset: int,
+        limit: int | None,
+    ) -> list[str]:
+        asked = in_order(owner, order, narrow, offset=offset, limit=limit)
         with self._database.reading() as connection:
-            return list(connection.execute(asked).scalars())
+            return list(connection.execute(asked).scalars("id"))
 
     def _number(self, asked: Select[Any]) -> int:
         with self._database.reading() as connection:
             return int(connection.execute(asked).scalar_one())
 
 
-def _narrowed(wanted: Select[Any], owner: str, asked: Asked) -> Select[Any]:
-    wanted = filtered(wanted.where(KEY.c.owner == owner), asked.provider, asked.search)
+def _narrowed(wanted: Select[Any], asked: Asked) -> Select[Any]:
+    wanted = filtered(wanted, asked.provider, asked.search)
     if asked.verdict is not None:
         wanted = wanted.where(KEY.c.rank == RANKS[asked.verdict])
     return wanted
-
-
-def _aged(owner: str) -> Sequence[ColumnElement[bool]]:
-    return (KEY.c.owner == owner, KEY.c.has_secret.is_(True), KEY.c.secret_at.is_not(None))
 
 
 def _ending(
@@ -137,7 +149,7 @@ def _ending(
     """Checks of present secrets whose keys end until then. Asked this way round, the few that end
     are looked up among the keys, and not all keys among those that end."""
     present = (KEY.c.id == CHECK.c.key_id, KEY.c.revision == CHECK.c.revision)
-    mine = select(KEY.c.id).where(*present, KEY.c.owner == owner, *more).correlate(CHECK).exists()
+    mine = select(KEY.c.id).where(*present, is_seen_by(owner), *more).correlate(CHECK).exists()
     return wanted.select_from(CHECK).where(CHECK.c.expires_at <= before, mine)
 
 
@@ -145,4 +157,4 @@ def _old(
     owner: str, secret_before: datetime, ending_before: datetime
 ) -> Sequence[ColumnElement[bool]]:
     ends = _ending(select(CHECK.c.key_id), owner, ending_before)
-    return (*_aged(owner), KEY.c.secret_at < secret_before, _FINE, KEY.c.id.not_in(ends))
+    return (*_AGED, KEY.c.secret_at < secret_before, _FINE, KEY.c.id.not_in(ends))

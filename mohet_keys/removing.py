@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from mohet_keys.errors import ConflictError
-from mohet_keys.model import KeyEntry, Verdict
+from mohet_keys.model import ChosenBy, KeyEntry, Person, Verdict
+from mohet_keys.notices import Words
 from mohet_keys.opening import Opening
-from mohet_keys.standing import standing
+from mohet_keys.rights import may_change
+from mohet_keys.standing import standing, vendor_label
 
 
 def seen(entry: KeyEntry, version: int) -> KeyEntry:
@@ -23,6 +25,17 @@ def is_rejected(entry: KeyEntry) -> bool:
     return standing(entry).verdict is Verdict.INVALID
 
 
+NOBODY = ChosenBy()
+
+
+@dataclass(frozen=True, slots=True)
+class Gone:
+    """A key that is gone from where others could use it, as it was, and who had it selected."""
+
+    entry: KeyEntry
+    chosen_by: ChosenBy = NOBODY
+
+
 @dataclass(frozen=True, slots=True)
 class Removed:
     """What became of keys that were to be deleted."""
@@ -30,30 +43,57 @@ class Removed:
     gone: tuple[KeyEntry, ...]
     kept: tuple[KeyEntry, ...]
     """Those that were changed or checked otherwise since they were seen."""
+    chosen_by: ChosenBy = NOBODY
+    """Who else had one of those selected that are gone."""
 
 
 class Removing(Opening):
-    """The verbs that delete. What is done is recorded in the transaction that does it."""
+    """The verbs that delete. What is done is recorded in the transaction that does it, and whoever
+    had the key selected is told."""
 
-    def remove(self, key_id: str, *, owner: str, version: int | None = None) -> KeyEntry:
-        """Delete a key for good, and the selection of it. Returns what it was.
+    def chosen_by(self, key_id: str, *, owner: str) -> ChosenBy:
+        """Who else has a key selected and would have to select another one without it.
 
-        With a `version` only if it still is what was seen. Raises NotFoundError, ConflictError.
+        For whoever may delete it. Raises NotFoundError, DeniedError.
         """
+        with self._asking("delete", owner, key_id) as asked:
+            entry = asked.to_change(self._repository.entry(key_id, owner))
+            if not entry.shared:
+                return NOBODY
+            return self._told_of(asked.person, self._repository.chosen_by(key_id, but=owner))
 
-        def vet(entry: KeyEntry) -> None:
-            if version is not None:
-                seen(entry, version)
+    def remove(self, key_id: str, *, owner: str, version: int | None = None) -> Gone:
+        """Delete a key for good, and every selection of it.
 
-        return self._repository.delete(key_id, owner, doing=self._doing("delete", owner), vet=vet)
+        With a `version` only if it still is what was seen. Raises NotFoundError, ConflictError,
+        DeniedError.
+        """
+        with self._asking("delete", owner, key_id) as asked:
+
+            def vet(entry: KeyEntry) -> None:
+                asked.to_change(entry)
+                if version is not None:
+                    seen(entry, version)
+
+            doing = self._doing("delete", owner)
+            words = self._words(asked.person, "deleted")
+            before, others = self._repository.delete(
+                key_id, owner, doing=doing, vet=vet, words=words
+            )
+            return Gone(before, self._told_of(asked.person, others))
 
     def rejected(self, *, owner: str, limit: int | None = None) -> Sequence[KeyEntry]:
-        """The keys that their providers themselves rejected, by name.
+        """The keys that their providers themselves rejected and that may be deleted, by name.
 
         Never one that is locked or held, and none that could not be asked or was changed since.
         """
-        found = self._repository.ranked(owner, Verdict.INVALID, limit=limit)
-        return [entry for entry in map(self._shown, found) if is_rejected(entry)]
+        with self._asking("list keys", owner) as asked:
+            own_alone = not asked.person.is_administrator
+            found = self._repository.ranked(
+                owner, Verdict.INVALID, limit=limit, own_alone=own_alone
+            )
+            shown = (self._shown(entry, asked.person) for entry in found)
+            return [entry for entry in shown if is_rejected(entry)]
 
     def remove_rejected(self, listed: Sequence[KeyEntry], *, owner: str) -> Removed:
         """Delete those of these keys that still are as they were listed, and still rejected.
@@ -61,14 +101,32 @@ class Removing(Opening):
         One that is gone already is passed over. Raises StoreError, and nothing is deleted then.
         """
         versions = {entry.id: entry.version for entry in listed}
-        doings = {key_id: self._doing("delete", owner) for key_id in versions}
+        with self._asking("delete", owner) as asked:
+            person = asked.person
+            doings = {key_id: self._doing("delete", owner) for key_id in versions}
 
-        def is_the_same(entry: KeyEntry) -> bool:
-            return entry.version == versions[entry.id] and is_rejected(self._shown(entry))
+            def is_the_same(entry: KeyEntry) -> bool:
+                same = entry.version == versions[entry.id] and may_change(person, entry)
+                return same and is_rejected(self._shown(entry, person))
 
-        gone, kept = self._repository.delete_all(doings, owner, vet=is_the_same)
-        return Removed(tuple(gone), tuple(kept))
+            gone, kept, others = self._repository.delete_all(
+                doings, owner, vet=is_the_same, words=self._words(person, "deleted")
+            )
+            return Removed(tuple(gone), tuple(kept), self._told_of(person, others))
 
-    def _shown(self, entry: KeyEntry) -> KeyEntry:
-        locked = self._safe.locked
-        return replace(entry, locked=locked) if locked else entry
+    def _told_of(self, person: Person, others: Sequence[str]) -> ChosenBy:
+        """Other people as this person may know them: administrators by name."""
+        if not others or not person.is_administrator:
+            return ChosenBy(len(others))
+        names = self._repository.people.names(others)
+        return ChosenBy(len(others), tuple(sorted(names.get(each, each) for each in others)))
+
+    def _words(self, person: Person, did: str) -> Words:
+        """What others are told of what was done with a key."""
+
+        def said(entry: KeyEntry, *, had_selected: bool) -> str:
+            name = f"{vendor_label(entry.provider)}/{entry.name}"
+            told = f"{person.name} {did} “{name}”."
+            return f"{told} Select another key." if had_selected else told
+
+        return said

@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Insert, Select, delete, func, insert, literal, select, update
 
-from mohet_keys import history, journal, keyring
+from mohet_keys import history, journal, keyring, notices
 from mohet_keys.database import ClashError, Database
 from mohet_keys.errors import ConflictError, InputError, MohetError, NotFoundError
 from mohet_keys.history import History
@@ -20,9 +20,9 @@ from mohet_keys.journal import Journal
 from mohet_keys.keyring import Keyring
 from mohet_keys.leases import Leases
 from mohet_keys.migrations import migrate
-from mohet_keys.model import CheckResult, Doing, KeyEntry, Selection, Verdict
+from mohet_keys.model import TEAM, CheckResult, Doing, KeyEntry, Selection, Verdict
+from mohet_keys.notices import Notices, Words
 from mohet_keys.people import People
-from mohet_keys.providers import BY_SLUG
 from mohet_keys.queries import (
     RANKS,
     Sort,
@@ -30,6 +30,7 @@ from mohet_keys.queries import (
     filtered,
     former_of,
     is_past,
+    is_seen_by,
     listed,
     mine,
     named,
@@ -43,6 +44,8 @@ from mohet_keys.queries import (
 from mohet_keys.queries_overview import Survey
 from mohet_keys.rows import (
     UNSET,
+    FormerSecret,
+    InTheWay,
     NewRow,
     RowChanges,
     SealedRow,
@@ -85,7 +88,11 @@ _AT_ONCE = 500
 
 
 class Repository:
-    """The store at `url`, brought to its present shape. Threads may share it; forks may not."""
+    """The store at `url`, brought to its present shape. Threads may share it; forks may not.
+
+    `owner` is always whoever asks: they see the keys on their own shelf and, when they sign in, on
+    the team's. What of that they may do is for the service to say.
+    """
 
     def __init__(self, url: str) -> None:
         self._database = Database(url)
@@ -98,6 +105,7 @@ class Repository:
         self.leases = Leases(self._database)
         self.people = People(self._database)
         self.sessions = Sessions(self._database)
+        self.notices = Notices(self._database)
         try:
             migrate(self._database)
             self._database.wipe()  # what a process that was killed could not
@@ -159,15 +167,25 @@ class Repository:
         with self._database.reading() as connection:
             return [entry_of(row) for row in connection.execute(asked).mappings()]
 
-    def ranked(self, owner: str, verdict: Verdict, *, limit: int | None = None) -> list[KeyEntry]:
-        """The keys whose last check came to this verdict and that are not held, by name."""
+    def ranked(
+        self,
+        owner: str,
+        verdict: Verdict,
+        *,
+        limit: int | None = None,
+        own_alone: bool = False,
+    ) -> list[KeyEntry]:
+        """The keys whose last check came to this verdict and that are not held, by name.
+
+        With `own_alone` without those that somebody else shares.
+        """
         with self._database.reading() as connection:
-            asked = ranked_as(owner, RANKS[verdict], limit)
+            asked = ranked_as(owner, RANKS[verdict], limit, own_alone=own_alone)
             return [entry_of(row) for row in connection.execute(asked).mappings()]
 
     def count(self, owner: str, *, provider: str | None = None, search: str = "") -> int:
         """How many keys a page is a part of."""
-        asked = select(func.count()).select_from(KEY).where(KEY.c.owner == owner)
+        asked = select(func.count()).select_from(KEY).where(is_seen_by(owner))
         with self._database.reading() as connection:
             return int(connection.execute(filtered(asked, provider, search)).scalar_one())
 
@@ -188,18 +206,22 @@ class Repository:
         with self._database.reading() as connection:
             asked = (sealed_of(owner, key_id) for key_id in dict.fromkeys(key_ids))
             rows = (connection.execute(each).mappings().first() for each in asked)
-            return [SealedRow(entry_of(row), row["sealed"]) for row in rows if row is not None]
+            return [
+                SealedRow(entry_of(row), row["sealed"], row["typed_by"])
+                for row in rows
+                if row is not None
+            ]
 
-    def twin(self, owner: str, fingerprint: str) -> KeyEntry | None:
-        """The owner's key with this fingerprint."""
+    def twin(self, owner: str, fingerprint: str) -> InTheWay | None:
+        """The key of this very owner, wherever it stands, that has this fingerprint."""
         with self._database.reading() as connection:
-            return _first(connection, twin_of(owner, fingerprint))
+            return _in_the_way(connection, twin_of(owner, fingerprint))
 
-    def former(self, key_id: str, owner: str, now: datetime) -> tuple[int, bytes] | None:
-        """Revision and sealed bytes of the secret a key had before; None when it is past."""
+    def former(self, key_id: str, owner: str, now: datetime) -> FormerSecret | None:
+        """The secret a key had before; None when it is past."""
         with self._database.reading() as connection:
             row = connection.execute(former_of(owner, key_id, now)).first()
-        return None if row is None else (row.revision, row.sealed)
+        return None if row is None else FormerSecret(*row)
 
     # --- writing ----------------------------------------------------------------------------
 
@@ -219,7 +241,7 @@ class Repository:
                 _told(connection, doing)
                 return _one(connection, row.owner, row.id)
         except ClashError as clash:
-            raise self._taken(row.owner, row.id, given, clash) from None
+            raise self._taken(by, given, clash) from None
 
     def update(
         self,
@@ -242,7 +264,7 @@ class Repository:
         stamped = {**given, "version": version + 1, "updated_at": at, "updated_by": by}
         if "revision" in given:
             stamped["rank"] = RANKS[Verdict.UNCHECKED]
-        seen = (KEY.c.id == key_id, KEY.c.owner == owner, KEY.c.version == version)
+        seen = (KEY.c.id == key_id, KEY.c.version == version)
         try:
             with self._database.writing() as connection:
                 before = _one(connection, owner, key_id)
@@ -259,10 +281,41 @@ class Repository:
                 _told(connection, doing)
                 after = _one(connection, owner, key_id)
         except ClashError as clash:
-            raise self._taken(owner, key_id, given, clash) from None
+            raise self._taken(owner, {"id": key_id, **given}, clash) from None
         if "sealed" in given:
             self._database.wipe()
         return after
+
+    def place(
+        self,
+        entry: KeyEntry,
+        shelf: str,
+        *,
+        by: str,
+        doing: Doing,
+        words: Words | None = None,
+    ) -> list[str]:
+        """Put the version of a key that was seen on another shelf.
+
+        Whoever else had it selected and does not see it there has it selected no more; they and its
+        owner are told the `words`, and the former are returned. Raises InputError when its name is
+        taken there, ConflictError, NotFoundError.
+        """
+        values = {"shelf": shelf, "version": entry.version + 1}
+        stamped = {**values, "updated_at": doing.at, "updated_by": by}
+        try:
+            with self._database.writing() as connection:
+                before = _one(connection, by, entry.id)
+                if before.version != entry.version:
+                    raise ConflictError(before.name, before.updated_by, before.updated_at)
+                connection.execute(update(KEY).where(KEY.c.id == entry.id).values(stamped))
+                others = [] if shelf == TEAM else _parted(connection, entry, entry.owner)
+                if words is not None:
+                    notices.tell(connection, entry, words, doing.at, choosers=others, by=by)
+                journal.write(connection, doing)
+        except ClashError as clash:
+            raise self._taken(by, {"id": entry.id, "shelf": shelf}, clash) from None
+        return _but(others, by)
 
     def delete(
         self,
@@ -271,42 +324,50 @@ class Repository:
         *,
         doing: Doing | None = None,
         vet: Callable[[KeyEntry], None] | None = None,
-    ) -> KeyEntry:
-        """Remove a key, its check and the selections of it, for good. Returns what it was.
+        words: Words | None = None,
+    ) -> tuple[KeyEntry, list[str]]:
+        """Remove a key, its check and the selections of it, for good.
 
+        Returns what it was, and who else had it selected; they and its owner are told the `words`.
         Nothing is removed when `vet` raises, which gets the key as it is at that moment.
         """
         with self._database.writing() as connection:
             before = _one(connection, owner, key_id)
             if vet is not None:
                 vet(before)
-            if doing is not None:
-                journal.write(connection, journal.about(doing, before))
+            others = _told_of(connection, before, owner, doing, words)
             _delete(connection, [key_id])
         self._database.wipe()
-        return before
+        return before, others
 
     def delete_all(
-        self, wanted: Mapping[str, Doing], owner: str, *, vet: Callable[[KeyEntry], bool]
-    ) -> tuple[list[KeyEntry], list[KeyEntry]]:
-        """The same for several in one transaction. Returns what is gone, and what `vet` kept.
+        self,
+        wanted: Mapping[str, Doing],
+        owner: str,
+        *,
+        vet: Callable[[KeyEntry], bool],
+        words: Words | None = None,
+    ) -> tuple[list[KeyEntry], list[KeyEntry], list[str]]:
+        """The same for several in one transaction. Returns what is gone, what `vet` kept, and who
+        else had one of the former selected.
 
         `wanted` has what is to be recorded of each, by key id; one that is not there is passed
         over.
         """
         gone, kept = [], []
+        others: dict[str, None] = {}
         with self._database.writing() as connection:
             for key_id, doing in wanted.items():
                 before = _first(connection, mine(owner, key_id))
                 if before is not None and vet(before):
-                    journal.write(connection, journal.about(doing, before))
+                    others |= dict.fromkeys(_told_of(connection, before, owner, doing, words))
                     gone.append(before)
                 elif before is not None:
                     kept.append(before)
             _delete(connection, [entry.id for entry in gone])
         if gone:
             self._database.wipe()
-        return gone, kept
+        return gone, kept, list(others)
 
     def forget_former(self, now: datetime) -> int:
         """Delete for good the replaced secrets that cannot come back any more. Returns how many."""
@@ -363,33 +424,40 @@ class Repository:
             _put(connection, (SELECTION.c.owner,), chosen)
             return _selection(connection, owner)
 
+    def chosen_by(self, key_id: str, *, but: str) -> list[str]:
+        """Who has a key selected, but for one person."""
+        with self._database.reading() as connection:
+            return _but(_choosers(connection, key_id), but)
+
     def selection(self, owner: str) -> Selection | None:
         """The owner's selection."""
         with self._database.reading() as connection:
             return _selection(connection, owner)
 
-    def _taken(
-        self, owner: str, key_id: str, given: dict[str, Any], clash: ClashError
-    ) -> MohetError:
+    def _taken(self, person: str, given: dict[str, Any], clash: ClashError) -> MohetError:
         """What to say of a write that clashed: whose name or secret it was."""
+        columns = (KEY.c.owner, KEY.c.shelf, KEY.c.provider, KEY.c.name_key)
         with self._database.reading() as connection:
-            own = select(KEY.c.provider, KEY.c.name_key).where(KEY.c.id == key_id)
-            stored = dict(connection.execute(own).mappings().first() or {})
-            wanted = {"fingerprint": None, **stored, **given}
-            namesake = _first(connection, named(owner, wanted, but=key_id))
-            twin = _first(connection, twin_of(owner, wanted["fingerprint"], but=key_id))
+            own = connection.execute(select(*columns).where(KEY.c.id == given["id"])).mappings()
+            wanted = {"fingerprint": None, **dict(own.first() or {}), **given}
+            shelf, owner, but = wanted["shelf"], wanted["owner"], wanted["id"]
+            namesake = _in_the_way(connection, named(shelf, wanted, but=but))
+            twin = _in_the_way(connection, twin_of(owner, wanted["fingerprint"], but=but))
         if namesake is not None:
-            told = f"You already have a key for {_label(namesake)} named “{namesake.name}”."
-            return InputError("name", told)
+            return InputError("name", namesake.as_namesake(person))
         if twin is not None:
-            told = f"This key is already saved as “{twin.name}” ({_label(twin)})."
-            return InputError("secret", told)
+            return InputError("secret", twin.as_twin(person))
         return clash
 
 
 def _first(connection: Connection, asked: Select[Any]) -> KeyEntry | None:
     row = connection.execute(asked).mappings().first()
     return None if row is None else entry_of(row)
+
+
+def _in_the_way(connection: Connection, asked: Select[Any]) -> InTheWay | None:
+    row = connection.execute(asked).first()
+    return None if row is None else InTheWay(*row)
 
 
 def _found(entry: KeyEntry | None) -> KeyEntry:
@@ -415,6 +483,41 @@ def _told(connection: Connection, doing: Doing | None) -> None:
         journal.write(connection, doing)
 
 
+def _choosers(connection: Connection, key_id: str) -> list[str]:
+    asked = select(SELECTION.c.owner).where(SELECTION.c.key_id == key_id)
+    return list(connection.execute(asked.order_by(SELECTION.c.owner)).scalars())
+
+
+def _but(people: Sequence[str], one: str) -> list[str]:
+    return [person for person in people if person != one]
+
+
+def _parted(connection: Connection, entry: KeyEntry, keeper: str) -> list[str]:
+    """Have nobody but one person have a key selected any more. Returns who had."""
+    others = _but(_choosers(connection, entry.id), keeper)
+    theirs = (SELECTION.c.key_id == entry.id, SELECTION.c.owner != keeper)
+    connection.execute(delete(SELECTION).where(*theirs))
+    return others
+
+
+def _told_of(
+    connection: Connection,
+    before: KeyEntry,
+    by: str,
+    doing: Doing | None,
+    words: Words | None,
+) -> list[str]:
+    """Record that a key goes, and tell those who have it selected. Returns who else does."""
+    if doing is not None:
+        journal.write(connection, journal.about(doing, before))
+    if not before.shared:
+        return []
+    others = _but(_choosers(connection, before.id), by)
+    if doing is not None and words is not None:
+        notices.tell(connection, before, words, doing.at, choosers=others, by=by)
+    return others
+
+
 def _has_secret_of(connection: Connection, key_id: str, fingerprint: str | None) -> bool:
     """Whether a key has the very secret of this mark already. Without a mark nobody can tell."""
     asked = select(KEY.c.fingerprint).where(KEY.c.id == key_id)
@@ -423,9 +526,10 @@ def _has_secret_of(connection: Connection, key_id: str, fingerprint: str | None)
 
 def _keep_former(key_id: str, until: datetime) -> Insert:
     """Put by the secret that a key has now, as it is."""
-    names = ("key_id", "revision", "sealed", "data_key_id", "undo_until")
-    now = (KEY.c.id, KEY.c.revision, KEY.c.sealed, KEY.c.data_key_id, literal(until, Moment))
-    return insert(FORMER).from_select(names, select(*now).where(KEY.c.id == key_id))
+    names = ("key_id", "revision", "sealed", "data_key_id", "typed_by", "undo_until")
+    kept = (KEY.c.id, KEY.c.revision, KEY.c.sealed, KEY.c.data_key_id, KEY.c.typed_by)
+    now = select(*kept, literal(until, Moment)).where(KEY.c.id == key_id)
+    return insert(FORMER).from_select(names, now)
 
 
 def _noted(connection: Connection, result: CheckResult, owner: str) -> KeyEntry | None:
@@ -462,8 +566,3 @@ def _put(connection: Connection, key: Sequence[Any], values: dict[str, Any]) -> 
     there = [column == values[column.name] for column in key]
     if not connection.execute(update(table).where(*there).values(values)).rowcount:
         connection.execute(insert(table).values(values))
-
-
-def _label(entry: KeyEntry) -> str:
-    provider = BY_SLUG.get(entry.provider)
-    return provider.label if provider else entry.provider

@@ -8,7 +8,8 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import datetime
 from typing import Any, Final
 
-from mohet_keys.model import CheckResult, Diagnosis, KeyEntry, Proven, Verdict
+from mohet_keys.model import TEAM, CheckResult, Diagnosis, KeyEntry, Proven, Verdict
+from mohet_keys.providers import BY_SLUG
 
 
 class _Unset:
@@ -23,7 +24,7 @@ UNSET: Final[Any] = _Unset()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewRow:
-    """A key as it is first written."""
+    """A key as it is first written: private to its owner, who typed its secret."""
 
     id: str
     owner: str
@@ -43,7 +44,8 @@ class NewRow:
 
     def given(self) -> dict[str, Any]:
         """The columns to write."""
-        return {item.name: getattr(self, item.name) for item in fields(self)}
+        told = {item.name: getattr(self, item.name) for item in fields(self)}
+        return {**told, "shelf": self.owner, "typed_by": self.owner}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +64,8 @@ class RowChanges:
     revision: int = UNSET
     looks_like: str | None = UNSET
     allow_http: bool = UNSET
+    typed_by: str = UNSET
+    """Who typed the secret, where it is another one."""
 
     def given(self) -> dict[str, Any]:
         """The columns to write."""
@@ -75,6 +79,48 @@ class SealedRow:
 
     entry: KeyEntry
     blob: bytes = field(repr=False)
+    typed_by: str = ""
+    """Who typed what is sealed: nobody else may ever read it."""
+
+
+@dataclass(frozen=True, slots=True)
+class InTheWay:
+    """A key that has a name or a secret which another one was to get. It may be anybody's."""
+
+    id: str
+    owner: str
+    shelf: str
+    provider: str
+    name: str
+
+    def as_namesake(self, person: str) -> str:
+        """That it has the name, said to a person."""
+        named = f"key for {self._label} named “{self.name}”."
+        if self.shelf == TEAM:
+            return f"The team already has a {named}"
+        if self.owner == person:
+            return f"You already have a {named}"
+        return f"Its owner already has a private {named}"
+
+    def as_twin(self, person: str) -> str:
+        """That it has the secret, said to a person. Of somebody else's key nothing more is said."""
+        if self.owner != person:
+            return "The owner of this key has saved this secret already."
+        return f"This key is already saved as “{self.name}” ({self._label})."
+
+    @property
+    def _label(self) -> str:
+        provider = BY_SLUG.get(self.provider)
+        return provider.label if provider else self.provider
+
+
+@dataclass(frozen=True, slots=True)
+class FormerSecret:
+    """What a key had before its secret was replaced, as it was sealed."""
+
+    revision: int
+    blob: bytes = field(repr=False)
+    typed_by: str = ""
 
 
 def is_storable(text: str) -> bool:
@@ -91,9 +137,11 @@ def storable(text: str) -> str:
 
 CHECK_PREFIX = "check_"
 """What the names of the check's columns begin with where they stand beside the key's."""
-_ENTRY_COLUMNS = tuple(
-    item.name for item in fields(KeyEntry) if item.name not in {"selected", "check", "locked"}
-)
+_TOLD_OTHERWISE = {
+    *("selected", "check", "locked"),
+    *("shared", "owner_name", "mine", "may_change"),
+}
+_ENTRY_COLUMNS = tuple(item.name for item in fields(KeyEntry) if item.name not in _TOLD_OTHERWISE)
 _SAID = ("reason", "explanation", "remedy", "retry_after", "endpoint", "link")
 _MEASURED = (
     *("key_id", "revision", "checked_at", "http_status", "latency_ms", "recommended_model"),
@@ -102,12 +150,21 @@ _MEASURED = (
 
 
 def entry_of(row: Mapping[Any, Any]) -> KeyEntry:
-    """A key from its columns, those of its check, `chosen_by` and `undo_until`."""
+    """A key from its columns, those of its check, `chosen_by` and `undo_until`; and whether it is
+    `mine` and its `owner_name`, where it may be somebody else's."""
+    shared = row["shelf"] == TEAM
+    told = _whose(row) if "mine" in row else {}
     return KeyEntry(
         **{name: row[name] for name in _ENTRY_COLUMNS},
         selected=row["chosen_by"] is not None,
         check=_check_of(row) if row[f"{CHECK_PREFIX}key_id"] is not None else None,
+        shared=shared,
+        **told,
     )
+
+
+def _whose(row: Mapping[Any, Any]) -> dict[str, Any]:
+    return {"mine": bool(row["mine"]), "owner_name": row["owner_name"] or row["owner"]}
 
 
 def _check_of(row: Mapping[Any, Any]) -> CheckResult | None:

@@ -8,7 +8,7 @@ from datetime import datetime
 from mohet_keys import pasted
 from mohet_keys.model import Diagnosis, KeyEntry, OpenedKey
 from mohet_keys.providers import BY_SLUG
-from mohet_keys.rows import NewRow, RowChanges
+from mohet_keys.rows import InTheWay, NewRow, RowChanges
 from mohet_keys.sealed import Label
 from mohet_keys.typed import Typed
 
@@ -64,7 +64,7 @@ class Prepared:
 
     row: NewRow
     notes: tuple[str, ...] = ()
-    twin: KeyEntry | None = None
+    twin: InTheWay | None = None
     """The key that has this secret already."""
 
 
@@ -100,7 +100,8 @@ def row_of(
 
 def changes_of(row: NewRow) -> RowChanges:
     """What an update writes to make a key that is there into this one."""
-    return RowChanges(**{item.name: getattr(row, item.name) for item in fields(RowChanges)})
+    same = {item.name for item in fields(RowChanges)} & {item.name for item in fields(NewRow)}
+    return RowChanges(**{name: getattr(row, name) for name in same})
 
 
 _TOLD = ("name", "provider", "endpoint")

@@ -30,17 +30,30 @@ class KeyService(Keeping):
 
     def entry(self, key_id: str, *, owner: str) -> KeyEntry:
         """One key. Raises NotFoundError for an unknown id and for somebody else's alike."""
-        return self._shown(self._repository.entry(key_id, owner))
+        with self._asking("see", owner, key_id) as asked:
+            return self._shown(self._repository.entry(key_id, owner), asked.person)
 
     def entries(self, key_ids: Sequence[str], *, owner: str) -> Sequence[KeyEntry]:
         """Those of these keys that there are, in no certain order."""
-        return list(map(self._shown, self._repository.entries(key_ids, owner)))
+        with self._asking("list keys", owner) as asked:
+            found = self._repository.entries(key_ids, owner)
+            return [self._shown(entry, asked.person) for entry in found]
+
+    def may_use(self, key_id: str, *, owner: str) -> bool:
+        """Whether a key is still there for this person. Nothing is recorded: this is for whoever
+        looks again and again, such as a chat while its reply comes.
+
+        Raises DeniedError for whoever may not use anything any more.
+        """
+        self._rights.person(owner)
+        return bool(self._repository.entries([key_id], owner))
 
     def find(self, ref: str, *, owner: str) -> KeyEntry:
         """The key with this id, or named `provider/name`. Raises NotFoundError."""
         slug, slash, name = ref.partition("/")
         folded = f"{slug.strip().lower()}/{pasted.name_key(name)}" if slash else ref
-        return self._shown(self._repository.find(folded, owner))
+        with self._asking("see", owner, ref) as asked:
+            return self._shown(self._repository.find(folded, owner), asked.person)
 
     def list(
         self,
@@ -58,23 +71,26 @@ class KeyService(Keeping):
         `in_all` is how many there are without `search`, where the caller knows it already.
         """
         search = pasted.name_key(search)
-        found = self._repository.page(
-            owner, provider=provider, search=search, sort=sort, offset=offset, limit=limit
-        )
-        total = len(found)
-        if in_all is not None and not search:
-            total = in_all
-        elif offset or total == limit:
-            total = self._repository.count(owner, provider=provider, search=search)
-        return Page(tuple(map(self._shown, found)), total)
+        with self._asking("list keys", owner) as asked:
+            found = self._repository.page(
+                owner, provider=provider, search=search, sort=sort, offset=offset, limit=limit
+            )
+            total = len(found)
+            if in_all is not None and not search:
+                total = in_all
+            elif offset or total == limit:
+                total = self._repository.count(owner, provider=provider, search=search)
+            return Page(tuple(self._shown(entry, asked.person) for entry in found), total)
 
     def counts(self, *, owner: str) -> dict[str, int]:
         """How many keys each provider has."""
-        return self._repository.counts(owner)
+        with self._asking("list keys", owner):
+            return self._repository.counts(owner)
 
     def selection(self, *, owner: str) -> Selection | None:
         """The key and model the owner chats with now."""
-        return self._repository.selection(owner)
+        with self._asking("list keys", owner):
+            return self._repository.selection(owner)
 
     def sealed_endpoint(self, key_id: str, *, owner: str) -> str | None:
         """The address that is sealed with the secret; None when it cannot be told now.
@@ -82,10 +98,12 @@ class KeyService(Keeping):
         The column beside it may have been changed by somebody who can write the database. Raises
         NotFoundError.
         """
-        try:
-            return self._unsealed(self._repository.sealed(key_id, owner)).destination
-        except LockedError:
-            return None
+        with self._asking("see", owner, key_id):
+            sealed = self._repository.sealed(key_id, owner)
+            try:
+                return self._unsealed(sealed).destination
+            except LockedError:
+                return None
 
     # --- choosing and checking -------------------------------------------------------------------
 
@@ -97,49 +115,54 @@ class KeyService(Keeping):
         """
         if model is not None and not is_model_id(model):
             raise InputError("model", "A model id has no spaces and at most 200 characters.")
-        listed = False
-        if key_id is not None and model is not None:
-            check = self._repository.entry(key_id, owner).check
-            listed = check is not None and model in check.models
-        self._repository.select(owner, key_id, model, self._clock(), listed=listed)
+        with self._asking("select", owner, key_id):
+            listed = False
+            if key_id is not None and model is not None:
+                check = self._repository.entry(key_id, owner).check
+                listed = check is not None and model in check.models
+            self._repository.select(owner, key_id, model, self._clock(), listed=listed)
 
     def record(self, result: CheckResult, *, owner: str) -> CheckResult:
         """Keep a check's result; a passing failure leaves what was proven before."""
-        return self._repository.save_check(result, owner)
+        with self._asking("check", owner, result.key_id):
+            return self._repository.save_check(result, owner)
 
     def record_all(self, results: Sequence[CheckResult], *, owner: str) -> Sequence[CheckResult]:
         """The same for several at once, which takes hardly longer than for one."""
-        return self._repository.save_checks(results, owner)
+        with self._asking("check", owner):
+            return self._repository.save_checks(results, owner)
 
     def draft(self, new: NewKey, *, owner: str) -> Draft:
         """A key as it would be saved, for a test before that. Nothing is written.
 
         Raises InputError for what was typed, LockedError when nothing could be saved anyway.
         """
-        row = provider_row(new.provider)
-        self._safe.require()
-        typed = read_new(new)
-        self._unused_fingerprint(typed.secret, owner)
-        held = pasted.looks_like(typed.secret, row, typed.endpoint)
-        secret = typed.secret or None
-        key = OpenedKey("", row.slug, typed.endpoint, 0, secret, typed.allow_http)
-        return Draft(key, typed.name, held_diagnosis(held.slug) if held else None)
+        with self._asking("add a key", owner):
+            row = provider_row(new.provider)
+            self._safe.require()
+            typed = read_new(new)
+            self._unused_fingerprint(typed.secret, owner)
+            held = pasted.looks_like(typed.secret, row, typed.endpoint)
+            secret = typed.secret or None
+            key = OpenedKey("", row.slug, typed.endpoint, 0, secret, typed.allow_http)
+            return Draft(key, typed.name, held_diagnosis(held.slug) if held else None)
 
     def trying(self, draft: Draft, *, owner: str) -> OpenedKey:
         """The key of a draft, for one test at its server, which is on record then.
 
         Raises RefusedError for one that is held, and StoreError.
         """
-        if draft.held is not None:
-            raise RefusedError(draft.held.explanation)
-        key = draft.key
-        doing = self._doing(
-            "try",
-            owner,
-            key_name=draft.name,
-            provider=key.provider,
-            host=host_of(key.destination),
-            result="",
-            mark=self._fingerprint(key.secret or "") or "",
-        )
-        return replace(key, use=self._begin(doing))
+        with self._asking("test a key", owner):
+            if draft.held is not None:
+                raise RefusedError(draft.held.explanation)
+            key = draft.key
+            doing = self._doing(
+                "try",
+                owner,
+                key_name=draft.name,
+                provider=key.provider,
+                host=host_of(key.destination),
+                result="",
+                mark=self._fingerprint(key.secret or "") or "",
+            )
+            return replace(key, use=self._begin(doing))

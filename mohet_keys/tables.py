@@ -64,26 +64,29 @@ def _moment(info: dict[str, str], *, nullable: bool = False) -> Any:
 class KeyRow(_Base, table=True):
     """A saved key. The sealed bytes stay out of its repr and out of every listing.
 
-    `rank` is where its check puts it in a list by status: kept here for the sake of an index.
+    `owner` is who saved it, or got it from them. `shelf` is where it stands: the owner's id while
+    it is private, `team` once it is shared. `rank` is where its check puts it in a list by status:
+    kept here for the sake of an index. `typed_by` is who typed the secret it has now.
     """
 
     __tablename__ = "api_key"
     __table_args__ = (
-        Index("api_key_name", "owner", "provider", "name_key", unique=True),
+        Index("api_key_name", "shelf", "provider", "name_key", unique=True),
         Index("api_key_fingerprint", "owner", "fingerprint", unique=True),
         # One for each order of a list, within a provider and over all, so that a page of 10,000
         # keys costs what a page of 12 does.
-        Index("api_key_age", "owner", "provider", "created_at", "id"),
-        Index("api_key_rank", "owner", "provider", "rank", "name_key", "id"),
-        Index("api_key_all_age", "owner", "created_at", "id"),
-        Index("api_key_all_name", "owner", "name_key", "id"),
-        Index("api_key_all_rank", "owner", "rank", "name_key", "id"),
+        Index("api_key_age", "shelf", "provider", "created_at", "id"),
+        Index("api_key_rank", "shelf", "provider", "rank", "name_key", "id"),
+        Index("api_key_all_age", "shelf", "created_at", "id"),
+        Index("api_key_all_name", "shelf", "name_key", "id"),
+        Index("api_key_all_rank", "shelf", "rank", "name_key", "id"),
         # The oldest secrets, and how many are too old, counted in the index alone.
-        Index("api_key_secret", "owner", "has_secret", "secret_at", "rank", "id"),
+        Index("api_key_secret", "shelf", "has_secret", "secret_at", "rank", "id"),
     )
 
     id: str = _text(IDENTITY, primary_key=True)
     owner: str = _text(IDENTITY)
+    shelf: str = _text(IDENTITY)
     provider: str = _text(SEALED)
     name: str = _text(COSMETIC)
     name_key: str = _text(COSMETIC)
@@ -106,6 +109,7 @@ class KeyRow(_Base, table=True):
     updated_at: datetime = _moment(COSMETIC)
     updated_by: str = _text(COSMETIC)
     secret_at: datetime | None = _moment(COSMETIC, nullable=True)
+    typed_by: str = _text(IDENTITY)
 
 
 def _key_id() -> Any:
@@ -204,6 +208,7 @@ class EventRow(_Base, table=True):
         Index("event_owner", "owner", "id"),
         # Looks happen all day long and are not shown unless asked for: what is must be found.
         Index("event_told", "owner", "id", sqlite_where=text("action != 'watch'")),
+        Index("event_actor", "actor", "id"),
         Index("event_key", "key_id", "id"),
         {"sqlite_autoincrement": True},
     )
@@ -250,6 +255,7 @@ class FormerRow(_Base, table=True):
     revision: int = Field(sa_column_kwargs={"info": SEALED})
     sealed: bytes = Field(repr=False, sa_column=Column(LargeBinary, nullable=False, info=SEALED))
     data_key_id: str = _text(COSMETIC)
+    typed_by: str = _text(IDENTITY)
     undo_until: datetime = _moment(COSMETIC)
 
 
@@ -276,14 +282,14 @@ class SeenRow(_Base, table=True):
 
 
 class HourRow(_Base, table=True):
-    """How many checks of one provider's keys in one hour came to a verdict, of one owner's.
+    """How many checks of one provider's keys in one hour came to a verdict, of one shelf's.
 
     Counted as they are made, so that a chart of months reads some thousand lines. It outlives keys.
     """
 
     __tablename__ = "check_hour"
 
-    owner: str = _text(IDENTITY, primary_key=True)
+    shelf: str = _text(IDENTITY, primary_key=True)
     hour: datetime = Field(sa_column=Column(Moment, primary_key=True, info=IDENTITY))
     provider: str = _text(IDENTITY, primary_key=True)
     verdict: str = _text(IDENTITY, primary_key=True)
@@ -367,6 +373,18 @@ class SignInRow(_Base, table=True):
     ended_at: datetime | None = _moment(IDENTITY, nullable=True)
 
 
+class NoticeRow(_Base, table=True):
+    """What somebody is to be told, until they were."""
+
+    __tablename__ = "notice"
+    __table_args__ = (Index("notice_person", "person", "id"), {"sqlite_autoincrement": True})
+
+    id: int | None = Field(default=None, sa_column=Column(Integer, primary_key=True, info=IDENTITY))
+    person: str = _text(IDENTITY)
+    at: datetime = _moment(COSMETIC)
+    words: str = _text(COSMETIC)
+
+
 METADATA = _Base.metadata
 KEY = METADATA.tables["api_key"]
 CHECK = METADATA.tables["key_check"]
@@ -385,3 +403,4 @@ USE = METADATA.tables["daily_use"]
 WATCH = METADATA.tables["watch"]
 PERSON = METADATA.tables["person"]
 SIGN_IN = METADATA.tables["sign_in"]
+NOTICE = METADATA.tables["notice"]

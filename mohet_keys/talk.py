@@ -127,7 +127,7 @@ class Talk:
         finally:
             watch.cancel()
         outcome, diagnosis = self._outcome()
-        if outcome not in {"stopped", "deleted"}:
+        if outcome not in {"stopped", "deleted", "denied"}:
             await self._judge(revision, diagnosis or proof)
         await self._tell(use, outcome, diagnosis)
         yield self.ended(outcome, diagnosis)
@@ -138,8 +138,7 @@ class Talk:
         return self.ended("failed", taken.diagnosis)
 
     async def _watch(self) -> None:
-        await self._key.until_deleted()
-        self.end("deleted")
+        self.end(await self._key.until_gone())
 
     # --- the request ----------------------------------------------------------------------------
 

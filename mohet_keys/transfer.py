@@ -21,10 +21,10 @@ from mohet_keys.arriving import (
     needs_passphrase,
 )
 from mohet_keys.errors import (
+    DeniedError,
     InputError,
     LockedError,
     MohetError,
-    NotFoundError,
     RefusedError,
     StoreError,
 )
@@ -91,9 +91,10 @@ class Transfer:
     def export(self, key_ids: Sequence[str], *, owner: str, passphrase: str) -> Exported:
         """A file with these keys, as `parcel` makes it. That each was opened is on record.
 
-        Keys that are locked or held back are left out. Raises InputError for a weak passphrase,
-        NotFoundError for a key that is not there, RefusedError when no key could go in or they
-        are too many, LockedError when nothing can be opened, StoreError.
+        Keys that are locked or held back are left out, and those whose secret is not this person's:
+        a key that is shared with them, or that another person typed. Raises InputError for a weak
+        passphrase, NotFoundError for a key that is not there, RefusedError when no key could go in
+        or they are too many, LockedError when nothing can be opened, StoreError.
         """
         parcel.require_passphrase(passphrase)
         chosen = list(dict.fromkeys(key_ids))
@@ -117,8 +118,8 @@ class Transfer:
     def _all_of(self, key_ids: Sequence[str], owner: str) -> list[KeyEntry]:
         """These keys in order. Raises NotFoundError when one is not there."""
         found = {entry.id: entry for entry in self._keys.entries(key_ids, owner=owner)}
-        if len(found) < len(key_ids):
-            raise NotFoundError
+        missing = [key_id for key_id in key_ids if key_id not in found]
+        found |= {key_id: self._keys.entry(key_id, owner=owner) for key_id in missing}
         return [found[key_id] for key_id in key_ids]
 
     def _packed(
@@ -224,10 +225,11 @@ class _LeftOutError(Exception):
 def _left_out(
     entries: Sequence[KeyEntry], outcomes: Sequence[OpenedKey | Exception]
 ) -> tuple[LeftOut, ...]:
-    """The keys that are locked or held back. Raises what else went wrong with one."""
+    """The keys that are locked, held back, or not this person's to take along. Raises what else
+    went wrong with one."""
     left_out = []
     for entry, outcome in zip(entries, outcomes, strict=True):
-        if isinstance(outcome, LockedError | RefusedError):
+        if isinstance(outcome, LockedError | RefusedError | DeniedError):
             left_out.append(LeftOut(entry.provider, entry.name, str(outcome)))
         elif isinstance(outcome, Exception):
             raise outcome

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, delete, func, insert, select, update
 
 from mohet_keys.database import Database
 from mohet_keys.model import Spent
+from mohet_keys.queries import is_seen_by
 from mohet_keys.tables import KEY, USE
 
 __all__ = ["DayOfUse", "Spent", "Uses"]
@@ -43,7 +44,7 @@ class Uses:
         asked = (
             select(USE.c.day, *(func.sum(column) for column in sums))
             .join(KEY, KEY.c.id == USE.c.key_id)
-            .where(KEY.c.owner == owner, USE.c.day >= since.isoformat())
+            .where(is_seen_by(owner), USE.c.day >= since.isoformat())
             .group_by(USE.c.day)
             .order_by(USE.c.day)
         )

@@ -12,6 +12,7 @@ from mohet_keys.identity import Rules
 from mohet_keys.presence import Presence
 from mohet_keys.replacing import Replacer
 from mohet_keys.repository import Repository
+from mohet_keys.rights import BackgroundRights
 from mohet_keys.rotation import Rotation
 from mohet_keys.safe import Safe
 from mohet_keys.service import KeyService
@@ -78,7 +79,7 @@ def build(settings: Settings | None = None, *, outbound: Outbound | None = None)
         rotation=Rotation(repository, settings),
         presence=Presence(repository, safe),
         watcher=Watcher(
-            keys,
+            KeyService(repository, safe, rights=BackgroundRights(repository.people)),
             repository,
             way_out,
             every=timedelta(minutes=settings.watch_minutes),

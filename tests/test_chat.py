@@ -43,6 +43,7 @@ from mohet_keys.standing import may_send
 from mohet_keys.talk import _limits, _spent
 from tests.leaks import canary, scan
 from tests.sink import LONG, Script, Sink, raw, reply
+from tests.team import EVE, join
 
 ME = "local"
 MODELS = {
@@ -673,6 +674,11 @@ class Broken:
         self._maybe("entry")
         return self._keys.entry(key_id, owner=owner)
 
+    def may_use(self, key_id: str, *, owner: str) -> bool:
+        """Whether the key is still there."""
+        self._maybe("may_use")
+        return self._keys.may_use(key_id, owner=owner)
+
     def open(self, key_id: str, *, owner: str, why: Action) -> OpenedKey:
         """The key with its secret."""
         self._maybe("open")
@@ -799,12 +805,13 @@ def test_a_result_that_cannot_be_kept_spoils_no_reply(
     assert (heard.end.outcome, len(source.recorded)) == ("finished", 1)
 
 
-def test_somebody_elses_key_is_no_key(desk: Desk, sim: Simulator) -> None:
+def test_somebody_elses_key_is_no_key(parts: wiring.Parts, desk: Desk, sim: Simulator) -> None:
     """Another owner's key is answered like one that was deleted, and nothing is sent."""
+    join(parts.repository, EVE)
     key_id = desk.put("groq", sim.endpoint("groq"))
 
     async def story() -> list[Any]:
-        reply = desk.chat.stream(key_id, owner="eve", messages=[Message("user", "hi")], model="m")
+        reply = desk.chat.stream(key_id, owner=EVE, messages=[Message("user", "hi")], model="m")
         return [event async for event in reply]
 
     (end,) = asyncio.run(story())
@@ -894,7 +901,7 @@ def test_a_store_in_trouble_stops_no_reply(parts: wiring.Parts, slow: Simulator)
     desk, heard = Desk(parts, keys=source, watch_every=0.05), Heard()
     key_id = desk.put("groq", slow.endpoint("groq"))
     with desk.start(key_id, "Write 40 words", MODELS["groq"]) as running:
-        trouble = {"entry": StoreError("The disk is full.")}
+        trouble = {"may_use": StoreError("The disk is full.")}
         in_the_middle(running, heard, lambda: source._errors.update(trouble))
     assert (heard.end.outcome, len(heard.text.split())) == ("finished", 40)
 

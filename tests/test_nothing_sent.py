@@ -39,6 +39,7 @@ from mohet_keys.vault import Vault
 from mohet_keys.wiring import Parts
 from tests.leaks import canary, scan
 from tests.sink import Sink, reply
+from tests.team import EVE, join
 
 HOME, AWAY = canary("sk-proj-"), canary("sk-proj-")
 """The secrets of the key that is saved for one server, and of the one saved for another."""
@@ -554,8 +555,9 @@ def test_t42_what_is_cached_has_no_secret_and_serves_nobody_else(stage: Stage) -
     key_id = stage.keys["home"].id
     mine = asyncio.run(checks.check(key_id, owner=LOCAL_OWNER, cache=cache))
     assert mine in [entry[1] for entry in cache.values()]
+    join(stage.parts.repository, EVE)
     with pytest.raises(NotFoundError):
-        asyncio.run(checks.check(key_id, owner="eve", cache=cache))
+        asyncio.run(checks.check(key_id, owner=EVE, cache=cache))
     assert scan(HOME, {"cache": repr((cache, vars(checks))).encode()}) == []
     before = stage.home.accepts
     assert mine == asyncio.run(checks.check(key_id, owner=LOCAL_OWNER, cache=cache))

@@ -24,6 +24,7 @@ from mohet_keys.model import (
 from mohet_keys.settings import Settings
 from mohet_keys.wiring import Parts
 from tests.leaks import canary
+from tests.team import ADA, join
 
 NOW = datetime(2026, 11, 19, 14, 5, tzinfo=UTC)
 ME = LOCAL_OWNER
@@ -64,7 +65,7 @@ def test_a_key_that_was_changed_since_it_was_seen_stays(parts: Parts) -> None:
     with pytest.raises(ConflictError):
         parts.keys.remove(seen.id, owner=ME, version=seen.version)
     assert left(parts) == ["Staging"]
-    assert parts.keys.remove(seen.id, owner=ME).name == "Staging"
+    assert parts.keys.remove(seen.id, owner=ME).entry.name == "Staging"
 
 
 # --- those that were rejected -----------------------------------------------------------------
@@ -77,7 +78,8 @@ def test_only_what_its_provider_rejected_is_listed(parts: Parts) -> None:
     save(parts, "never checked")
     save(parts, "held", Verdict.INVALID, secret="sk-or-v1-" + "0123456789abcdef" * 4)
     assert names(parts.keys.rejected(owner=ME)) == ["invalid"]
-    assert parts.keys.rejected(owner="ada") == []
+    join(parts.repository, ADA)
+    assert parts.keys.rejected(owner=ADA) == []
 
 
 def test_a_rejection_of_an_earlier_secret_does_not_count(parts: Parts) -> None:
@@ -139,5 +141,6 @@ def test_without_the_second_look_a_key_that_works_would_be_deleted(
 def test_somebody_elses_key_is_not_deleted_by_being_listed(parts: Parts) -> None:
     """A list that names another's key deletes nothing of theirs."""
     entry = replace(save(parts, "Production", Verdict.INVALID))
-    assert parts.keys.remove_rejected([entry], owner="ada").gone == ()
+    join(parts.repository, ADA)
+    assert parts.keys.remove_rejected([entry], owner=ADA).gone == ()
     assert left(parts) == ["Production"]

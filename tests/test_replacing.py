@@ -32,6 +32,7 @@ from mohet_keys.settings import Settings
 from mohet_keys.simulator.server import Simulator
 from mohet_keys.wiring import Parts
 from tests.browser.secrets import behaving, good
+from tests.team import EVE, join
 
 START = datetime(2026, 11, 24, 14, 5, tzinfo=UTC)
 OLD, NEW = good("groq"), good("groq", "new")
@@ -374,15 +375,16 @@ def test_a_key_deleted_during_the_test_stays_deleted(bench: Bench) -> None:
 
 def test_t43_another_owner_finds_no_such_key(bench: Bench) -> None:
     """Trying, swapping and bringing back answer as for an unknown id."""
+    join(bench.parts.repository, EVE)
     entry = bench.swapped()
     keys, third = bench.parts.keys, good("groq", "third")
     trial = keys.trial(entry.id, third, owner=LOCAL_OWNER, version=entry.version)
     with pytest.raises(NotFoundError):
-        keys.trial(entry.id, third, owner="other", version=entry.version)
+        keys.trial(entry.id, third, owner=EVE, version=entry.version)
     with pytest.raises(NotFoundError):
-        keys.swap(trial, owner="other")
+        keys.swap(trial, owner=EVE)
     with pytest.raises(NotFoundError):
-        keys.undo_swap(entry.id, owner="other", version=entry.version)
+        keys.undo_swap(entry.id, owner=EVE, version=entry.version)
 
 
 # --- undo ---------------------------------------------------------------------------------------
@@ -539,8 +541,8 @@ def former(bench: Bench, entry: KeyEntry) -> tuple[Label, bytes]:
     """The secret a key had before, as it is put by, and what it is bound to."""
     found = bench.parts.repository.former(entry.id, LOCAL_OWNER, START)
     assert found is not None
-    revision, blob = found
-    return Label(entry.id, entry.provider, entry.endpoint, revision, entry.allow_http), blob
+    revision = found.revision
+    return Label(entry.id, entry.provider, entry.endpoint, revision, entry.allow_http), found.blob
 
 
 @pytest.mark.parametrize("resealed", [False, True])

@@ -16,8 +16,19 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import event, text
 
+from mohet_keys import queries
 from mohet_keys.errors import ConflictError, InputError, NotFoundError, StoreError
-from mohet_keys.model import CheckResult, Diagnosis, KeyEntry, Proven, Selection, Verdict
+from mohet_keys.model import (
+    LOCAL_OWNER,
+    TEAM,
+    CheckResult,
+    Diagnosis,
+    Doing,
+    KeyEntry,
+    Proven,
+    Selection,
+    Verdict,
+)
 from mohet_keys.pasted import name_key
 from mohet_keys.queries import RANKS
 from mohet_keys.repository import NewRow, Repository, RowChanges, Sort
@@ -94,6 +105,11 @@ def put(store: Repository, name: str = "Prod", **more: Any) -> KeyEntry:
     return store.insert(new, by=new.owner)
 
 
+def share(store: Repository, entry: KeyEntry) -> None:
+    """Have everybody see a key."""
+    store.place(entry, TEAM, by=entry.owner, doing=Doing("share", entry.owner, entry.owner, NOW))
+
+
 def change(store: Repository, entry: KeyEntry, **changes: Any) -> KeyEntry:
     """An update of the version in hand."""
     if "sealed" in changes:
@@ -136,6 +152,7 @@ def test_what_was_inserted_comes_out(store: Repository) -> None:
         secret_at=new.created_at,
         looks_like="openai",
         allow_http=True,
+        owner_name=ME,
     )
     assert store.entry(new.id, ME) == entry
     assert store.sealed(new.id, ME).blob == new.sealed
@@ -303,7 +320,9 @@ def test_owners_do_not_see_each_other(store: Repository) -> None:
     store.select(EVE, hers.id, None, NOW)
     assert [entry.id for entry in store.page(ME)] == [mine.id]
     assert (store.counts(ME), store.counts(EVE)) == ({"groq": 1}, {"groq": 1})
-    assert store.twin(ME, "same") == mine
+    twin = store.twin(ME, "same")
+    assert twin is not None
+    assert (twin.id, twin.shelf) == (mine.id, ME)
     assert store.selection(ME) is None
     store.save_check(result(mine), EVE)
     assert store.entry(mine.id, ME).check is None
@@ -361,7 +380,7 @@ def test_deleting_takes_check_and_selection_along(store: Repository, tmp_path: P
     entry = put(store)
     store.save_check(result(entry), ME)
     store.select(ME, entry.id, "llama", NOW)
-    gone = store.delete(entry.id, ME)
+    gone, _ = store.delete(entry.id, ME)
     assert (gone.selected, gone.check is not None) == (True, True)
     assert store.selection(ME) is None
     with sqlite3.connect(tmp_path / "data" / "store.db") as raw:
@@ -732,6 +751,75 @@ def test_ten_thousand_keys_are_paged_like_twelve(
     few = effort(store, sort=sort, provider=provider)
     assert few >= 2
     assert effort(crowd, sort=sort, provider=provider) <= few * 1.2 + 1
+
+
+@pytest.fixture(scope="module")
+def two_crowds(crowd: Repository) -> Repository:
+    """The same with 10,000 keys that somebody else shares, which I see too."""
+    rows = []
+    for number in range(10_000):
+        new = row(f"Team {number * 7919 % 10_000:05}", owner=EVE, created_at=_after(number))
+        told = {"version": 1, "updated_at": NOW, "updated_by": EVE, "rank": 7, "shelf": TEAM}
+        rows.append({**new.given(), **told})
+    with crowd._database.writing() as connection:
+        connection.execute(METADATA.tables["api_key"].insert(), rows)
+    return crowd
+
+
+def _after(number: int) -> datetime:
+    return NOW + timedelta(seconds=number, milliseconds=500)
+
+
+@pytest.mark.parametrize("sort", ["newest", "oldest", "name", "status"])
+@pytest.mark.parametrize("provider", [None, "groq"])
+def test_two_shelves_of_ten_thousand_are_paged_like_two_of_six(
+    store: Repository, two_crowds: Repository, sort: Sort, provider: str | None
+) -> None:
+    """A page that is merged of my keys and the team's reads no more of either than it shows."""
+    for number in range(6):
+        put(store, f"Key {number:05}", created_at=NOW + timedelta(seconds=number))
+        shared = put(store, f"Team {number:05}", owner=EVE, created_at=_after(number))
+        share(store, shared)
+    few = effort(store, sort=sort, provider=provider)
+    assert few >= 2
+    assert effort(two_crowds, sort=sort, provider=provider) <= few * 1.2 + 1
+
+
+@pytest.mark.parametrize("sort", ["newest", "oldest", "name", "status"])
+def test_two_shelves_come_as_one_list(two_crowds: Repository, sort: Sort) -> None:
+    """Pages of both, one behind the other, are in order and have each key once."""
+    pages = [two_crowds.page(ME, sort=sort, offset=at, limit=700) for at in range(0, 21_000, 700)]
+    found = [entry for page in pages for entry in page]
+    assert len(found) == len({entry.id for entry in found}) == 20_000
+    orders: dict[str, Callable[[KeyEntry], Any]] = {
+        "newest": lambda entry: -entry.created_at.timestamp(),
+        "oldest": lambda entry: entry.created_at,
+        "name": lambda entry: entry.name,
+        "status": lambda entry: entry.name,
+    }
+    assert found == sorted(found, key=orders[sort])
+    assert two_crowds.count(ME) == 20_000
+    assert {entry.owner_name for entry in found} == {ME, EVE}
+    assert [entry.shared for entry in found] == [not entry.mine for entry in found]
+
+
+def test_what_is_local_is_read_from_one_shelf(store: Repository) -> None:
+    """A local run asks as it always did: no person is looked for, and the team's shelf is not."""
+    said = str(queries.paged(LOCAL_OWNER, **_FIRST)).lower()
+    assert "person" not in said
+    assert "union" not in said
+    said = str(queries.paged(ME, **_FIRST)).lower()
+    assert "person" in said
+    assert "union" in said
+
+
+_FIRST: dict[str, Any] = {
+    "provider": None,
+    "search": "",
+    "sort": "newest",
+    "offset": 0,
+    "limit": 12,
+}
 
 
 # --- data keys --------------------------------------------------------------------------------

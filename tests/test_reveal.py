@@ -24,6 +24,7 @@ from mohet_keys.service import SHOWN_FOR
 from mohet_keys.settings import Settings
 from mohet_keys.wiring import Parts
 from tests.leaks import canary
+from tests.team import EVE, join
 
 START = datetime(2026, 11, 24, 14, 5, tzinfo=UTC)
 
@@ -141,13 +142,14 @@ def test_t49_what_cannot_be_recorded_is_not_shown(bench: Bench) -> None:
 def test_nothing_is_shown_that_was_not_asked_for(bench: Bench) -> None:
     """A reveal is of one key of one owner; anybody else gets the answer of an unknown id."""
     asked, other = bench.save(canary("gsk_")), bench.save(canary("gsk_"), name="Other")
+    join(bench.parts.repository, EVE)
     bench.reveal(asked)
     with pytest.raises(RefusedError):
         bench.seen(other)
     with pytest.raises(NotFoundError):
-        bench.reveal(asked, owner="other")
+        bench.reveal(asked, owner=EVE)
     with pytest.raises(MohetError):
-        bench.seen(asked, owner="other")
+        bench.seen(asked, owner=EVE)
     assert bench.recorded() == ["done"]
 
 

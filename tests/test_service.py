@@ -34,6 +34,7 @@ from mohet_keys.settings import Settings
 from mohet_keys.vault import Vault
 from mohet_keys.wiring import Parts
 from tests.leaks import scan
+from tests.team import EVE, join
 
 GROQ = "gsk_" + "a1B2" * 13
 OTHER = "gsk_" + "z9Y8" * 13
@@ -233,24 +234,25 @@ def test_deleting_the_selected_key_clears_the_selection(keys: KeyService) -> Non
     entry = add(keys)
     keys.select(entry.id, owner=LOCAL_OWNER, model="m")
     assert keys.entry(entry.id, owner=LOCAL_OWNER).selected
-    assert keys.remove(entry.id, owner=LOCAL_OWNER).selected
+    assert keys.remove(entry.id, owner=LOCAL_OWNER).entry.selected
     assert keys.selection(owner=LOCAL_OWNER) is None
     with pytest.raises(NotFoundError):
         keys.entry(entry.id, owner=LOCAL_OWNER)
 
 
-def test_somebody_elses_key_is_no_key(keys: KeyService) -> None:
+def test_somebody_elses_key_is_no_key(parts: Parts, keys: KeyService) -> None:
     """Every verb answers for another owner as for an unknown id."""
+    join(parts.repository, EVE)
     entry = add(keys)
     for verb in (
-        lambda: keys.entry(entry.id, owner="eve"),
-        lambda: keys.find("groq/Production", owner="eve"),
-        lambda: keys.open(entry.id, owner="eve"),
-        lambda: keys.remove(entry.id, owner="eve"),
-        lambda: keys.select(entry.id, owner="eve"),
-        lambda: keys.move(entry.id, owner="eve", version=1),
-        lambda: keys.send_anyway(entry.id, owner="eve", version=1),
-        lambda: keys.edit(entry.id, KeyChanges(name="Hers"), owner="eve", version=1),
+        lambda: keys.entry(entry.id, owner=EVE),
+        lambda: keys.find("groq/Production", owner=EVE),
+        lambda: keys.open(entry.id, owner=EVE),
+        lambda: keys.remove(entry.id, owner=EVE),
+        lambda: keys.select(entry.id, owner=EVE),
+        lambda: keys.move(entry.id, owner=EVE, version=1),
+        lambda: keys.send_anyway(entry.id, owner=EVE, version=1),
+        lambda: keys.edit(entry.id, KeyChanges(name="Hers"), owner=EVE, version=1),
     ):
         with pytest.raises(NotFoundError):
             verb()
@@ -275,7 +277,7 @@ def test_without_a_master_key_names_can_change_and_secrets_cannot(parts: Parts) 
         locked.add(new("groq", "More", OTHER), owner=LOCAL_OWNER)
     with pytest.raises(LockedError):
         edit(locked, renamed, secret=OTHER)
-    assert locked.remove(entry.id, owner=LOCAL_OWNER).name == "Renamed"
+    assert locked.remove(entry.id, owner=LOCAL_OWNER).entry.name == "Renamed"
 
 
 def test_an_outage_does_not_wipe_what_was_proven(keys: KeyService) -> None:
@@ -306,17 +308,18 @@ def test_a_new_secret_starts_unchecked(keys: KeyService) -> None:
 # --- whose is whose ---------------------------------------------------------------------------
 
 
-def test_two_owners_do_not_know_of_each_other(keys: KeyService) -> None:
+def test_two_owners_do_not_know_of_each_other(parts: Parts, keys: KeyService) -> None:
     """The same name and the same secret may be saved by two, and each sees only the own."""
+    join(parts.repository, EVE)
     mine = add(keys)
-    hers = keys.add(new("groq", "production", GROQ), owner="eve").entry
-    assert [entry.id for entry in keys.list(owner="eve").entries] == [hers.id]
-    keys.select(hers.id, owner="eve")
+    hers = keys.add(new("groq", "production", GROQ), owner=EVE).entry
+    assert [entry.id for entry in keys.list(owner=EVE).entries] == [hers.id]
+    keys.select(hers.id, owner=EVE)
     assert keys.selection(owner=LOCAL_OWNER) is None
     assert not keys.entry(mine.id, owner=LOCAL_OWNER).selected
-    keys.remove(hers.id, owner="eve")
+    keys.remove(hers.id, owner=EVE)
     assert keys.open(mine.id, owner=LOCAL_OWNER).secret == GROQ
-    assert (keys.counts(owner=LOCAL_OWNER), keys.counts(owner="eve")) == ({"groq": 1}, {})
+    assert (keys.counts(owner=LOCAL_OWNER), keys.counts(owner=EVE)) == ({"groq": 1}, {})
 
 
 def test_a_name_is_free_at_another_provider(keys: KeyService) -> None:
@@ -441,7 +444,7 @@ def test_t11_an_altered_key_can_be_listed_renamed_selected_and_deleted(
     with pytest.raises(LockedError):
         keys.open(entry.id, owner=LOCAL_OWNER)
     keys.select(entry.id, owner=LOCAL_OWNER)
-    assert keys.remove(entry.id, owner=LOCAL_OWNER).name == "Renamed"
+    assert keys.remove(entry.id, owner=LOCAL_OWNER).entry.name == "Renamed"
 
 
 def test_t11_a_rename_leaves_the_sealed_bytes_alone(

@@ -16,7 +16,14 @@ from sqlalchemy import Column, event, inspect
 from sqlalchemy.dialects import postgresql, sqlite
 
 from mohet_keys import queries
-from mohet_keys.errors import LockedError, MohetError, NotFoundError, RefusedError, SealError
+from mohet_keys.errors import (
+    DeniedError,
+    LockedError,
+    MohetError,
+    NotFoundError,
+    RefusedError,
+    SealError,
+)
 from mohet_keys.model import LOCAL_OWNER, CheckResult, Diagnosis, KeyEntry, NewKey, Verdict
 from mohet_keys.providers import PROVIDERS
 from mohet_keys.sealed import Label
@@ -36,7 +43,7 @@ COSMETIC = {
 TRUST = {
     "api_key": {
         "sealed": {"provider", "endpoint", "sealed", "revision", "allow_http"},
-        "identity": {"id", "owner"},
+        "identity": {"id", "owner", "shelf", "typed_by"},
         "cosmetic": COSMETIC,
     },
     "key_check": {"identity": {"key_id"}},
@@ -46,14 +53,15 @@ TRUST = {
     "data_key_wrap": {"identity": {"data_key_id", "master_id"}, "sealed": {"blob"}},
     "event": {"identity": {"id", "actor", "owner", "key_id"}},
     "event_outcome": {"identity": {"event_id"}},
-    "former_secret": {"identity": {"key_id"}, "sealed": {"revision", "sealed"}},
+    "former_secret": {"identity": {"key_id", "typed_by"}, "sealed": {"revision", "sealed"}},
     "lease": {"identity": {"name", "holder"}},
     "process": {"identity": {"id"}},
     "check_history": {"identity": {"id", "key_id"}},
     "daily_use": {"identity": {"key_id", "day"}},
-    "check_hour": {"identity": {"owner", "hour", "provider", "verdict"}},
+    "check_hour": {"identity": {"shelf", "hour", "provider", "verdict"}},
     "watch": {"identity": {"key_id"}},
     "sign_in": {"identity": {"id", "owner", "last_at", "ends_at", "ended_at"}},
+    "notice": {"identity": {"id", "person"}},
     "person": {"identity": {"id", "role", "disabled"}},
 }
 """The columns that are sealed or say whose a row is, in full; of a key's own row every one."""
@@ -118,6 +126,8 @@ def alter(settings: Settings, column: str, value: object) -> None:
 OTHERWISE: dict[str, Any] = {
     "id": "another-id",
     "owner": "eve",
+    "shelf": "eve",
+    "typed_by": "eve",
     "provider": "groq",
     "endpoint": "https://evil.example/v1",
     "sealed": b"MK\x01",
@@ -153,6 +163,10 @@ def test_t04_a_column_is_protected_as_it_says(
 ) -> None:
     """Altered outside the app, a sealed column locks the key; a cosmetic one redirects nothing."""
     alter(settings, column.name, OTHERWISE[column.name])
+    if column is KEY.c.typed_by:  # it opens as before, and is not read by anybody
+        with pytest.raises(DeniedError):
+            parts.keys.reveal(entry.id, owner=LOCAL_OWNER)
+        return
     found = {key.id for key in parts.keys.list(owner=LOCAL_OWNER).entries} or {entry.id}
     trust = column.info["trust"]
     if trust in ANSWERS:

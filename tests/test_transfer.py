@@ -33,6 +33,7 @@ from mohet_keys.settings import Settings
 from mohet_keys.transfer import Item, Plan, Transfer, needs_passphrase
 from mohet_keys.wiring import Parts
 from tests.leaks import canary, files_below, scan
+from tests.team import ADA, join
 
 PASSPHRASE = "correct horse battery staple"
 AT = datetime(2026, 11, 24, 8, 0, tzinfo=UTC)
@@ -264,10 +265,13 @@ def test_each_key_that_goes_out_is_on_record(keys: KeyService, transfer: Transfe
     assert sorted(exports(keys)) == sorted(both)
 
 
-def test_t43_a_key_of_somebody_else_is_not_there(keys: KeyService, transfer: Transfer) -> None:
+def test_t43_a_key_of_somebody_else_is_not_there(
+    parts: Parts, keys: KeyService, transfer: Transfer
+) -> None:
     """A foreign key and an unknown one are refused alike, and no other is opened then."""
+    join(parts.repository, ADA)
     entry = add(keys)
-    for ids, owner in (([entry.id], "ada"), ([entry.id, "nonsense"], LOCAL_OWNER)):
+    for ids, owner in (([entry.id], ADA), ([entry.id, "nonsense"], LOCAL_OWNER)):
         with pytest.raises(NotFoundError):
             transfer.export(ids, owner=owner, passphrase=PASSPHRASE)
     assert exports(keys) == []
@@ -623,14 +627,15 @@ def test_a_plan_outlives_a_new_data_key(
 
 def test_t43_a_plan_is_for_who_read_it(parts: Parts, transfer: Transfer) -> None:
     """Somebody else's plan brings nothing in, and keys of others say nothing about one's own."""
+    join(parts.repository, ADA)
     plan = env(transfer, f"GROQ_API_KEY={GROQ}")
     with pytest.raises(RefusedError, match="somebody else"):
-        transfer.carry_out(plan, owner="ada")
+        transfer.carry_out(plan, owner=ADA)
     assert stored(parts) == []
     transfer.carry_out(plan, owner=LOCAL_OWNER)
-    hers = transfer.plan(f"GROQ_API_KEY={GROQ}".encode(), owner="ada")
+    hers = transfer.plan(f"GROQ_API_KEY={GROQ}".encode(), owner=ADA)
     assert only(hers).state == "new"
-    assert len(transfer.carry_out(hers, owner="ada").saved) == 1
+    assert len(transfer.carry_out(hers, owner=ADA).saved) == 1
 
 
 def test_a_key_that_came_in_is_on_record_as_added(keys: KeyService, transfer: Transfer) -> None:

@@ -24,6 +24,8 @@ from mohet_keys.errors import StoreError
 from mohet_keys.journal import Wanted
 from mohet_keys.model import LOCAL_OWNER, CheckResult, Diagnosis, KeyEntry, NewKey, Verdict
 from mohet_keys.presence import Presence
+from mohet_keys.rights import BackgroundRights
+from mohet_keys.service import KeyService
 from mohet_keys.simulator.server import Simulator
 from mohet_keys.standing import standing
 from mohet_keys.uses import Spent
@@ -32,6 +34,7 @@ from mohet_keys.watching import AGAIN, EVERY, IN_USE, LEASE, TICK, Watcher
 from mohet_keys.wiring import Parts
 from tests.browser.secrets import behaving, good
 from tests.masters import settings_in, started, store_in
+from tests.team import ADA, BOB, join
 
 ROOT = Path(__file__).parents[1]
 SOON = timedelta(seconds=1)
@@ -70,7 +73,9 @@ class Desk:
         self.now = datetime.now(UTC)
         given = {"chance": lambda: 0.5, "is_far": lambda _: True, **more}
         self.watcher = Watcher(
-            parts.keys,
+            KeyService(
+                parts.repository, parts.safe, rights=BackgroundRights(parts.repository.people)
+            ),
             parts.repository,
             parts.outbound,
             clock=lambda: self.now,
@@ -301,7 +306,9 @@ def test_held_keys_and_those_of_a_locked_store_are_not_asked(
 
 
 def test_keys_of_everybody_are_watched(desk: Desk, tmp_path: Path) -> None:
-    """Each is asked about and recorded as its owner's."""
+    """Each is asked about and recorded as its owner's: private or shared, also of somebody who was
+    disabled since; a look is nobody's own doing."""
+    join(desk.parts.repository, ADA, BOB)
     entry = desk.add("One", good("groq"))
     new = NewKey(
         provider="groq",
@@ -309,11 +316,20 @@ def test_keys_of_everybody_are_watched(desk: Desk, tmp_path: Path) -> None:
         secret=SecretStr(good("groq", "2")),
         endpoint=desk.sim.endpoint("groq"),
     )
-    hers = desk.parts.keys.add(new, owner="ada").entry
-    assert sorted(desk.look(EVERY * 2)) == ["Hers", "One"]
-    assert desk.parts.keys.entry(hers.id, owner="ada").check is not None
+    hers = desk.parts.keys.add(new, owner=ADA).entry
+    desk.parts.keys.share(hers.id, owner=ADA, version=hers.version)
+    his = desk.parts.keys.add(new.model_copy(update={"name": "His"}), owner=BOB).entry
+    desk.parts.repository.people.disable(ADA)
+    assert sorted(desk.look(EVERY * 2)) == ["Hers", "His", "One"]
+    assert desk.parts.keys.entry(hers.id, owner=BOB).check is not None
+    assert desk.parts.keys.entry(his.id, owner=BOB).check is not None
     told = desk.parts.repository.journal.page(Wanted(action="watch"))
-    assert {(each.owner, each.key_id) for each in told} == {("ada", hers.id), ("local", entry.id)}
+    assert {(each.actor, each.owner, each.key_id) for each in told} == {
+        ("watcher", ADA, hers.id),
+        ("watcher", BOB, his.id),
+        ("local", "local", entry.id),
+    }
+    assert not desk.parts.repository.journal.page(Wanted(action="denied"))
 
 
 def test_t49_a_look_that_cannot_be_recorded_is_none(desk: Desk, tmp_path: Path) -> None:

@@ -55,6 +55,7 @@ class Spoken:
 _TROUBLE = {
     "cut": "The connection broke off, so the reply may not be whole.",
     "deleted": "The key was deleted while the reply came in.",
+    "denied": "You cannot use this key any more.",
     "stopped": "The reply was stopped.",
     "length": "The reply ended at the longest the model may write.",
 }

@@ -153,7 +153,7 @@ def remove(
         if not yes:
             said = f"This deletes {Shown.of(entry).name} for good. Say --yes to do it."
             raise RefusedError(said)
-        gone = Shown.of(parts.keys.remove(entry.id, owner=LOCAL_OWNER))
+        gone = Shown.of(parts.keys.remove(entry.id, owner=LOCAL_OWNER).entry)
     text = f"{gone.name} was deleted."
     if gone.entry.selected:
         text += " It was the key selected for the chat; no key is selected now."

@@ -8,6 +8,7 @@ from mohet_keys import endpoints
 from mohet_keys.errors import ConflictError, InputError, MohetError
 from mohet_keys.model import KeyChanges, KeyEntry, NewKey
 from mohet_keys.providers import BY_SLUG, Provider
+from mohet_keys.removing import Gone
 from mohet_keys.service import Saved
 from mohet_keys.ui import clock, resources
 from mohet_keys.ui.state import Said, act, peek, put, take, ticked, ui
@@ -258,11 +259,11 @@ def delete(entry_id: str) -> None:
     state = ui()
     state.deleting = None
     gone = attempt(lambda: resources.keys().remove(entry_id, owner=resources.owner()))
-    if isinstance(gone, KeyEntry):
+    if isinstance(gone, Gone):
         if state.editing == entry_id:
             state.close_forms()
         stop_check(entry_id)
-        state.said.append(Said("success", f"{literal(gone.name)} was deleted."))
+        state.said.append(Said("success", f"{literal(gone.entry.name)} was deleted."))
 
 
 @act

@@ -25,6 +25,7 @@ _TINTS: dict[str, Colour] = {
     "cut": "orange",
     "stopped": "gray",
     "deleted": "gray",
+    "denied": "red",
     "refused": "red",
     "failed": "red",
     "": "orange",

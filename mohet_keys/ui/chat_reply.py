@@ -24,6 +24,7 @@ _OUTCOMES = {
     "cut": "The connection broke off, so the reply may not be whole.",
     "stopped": "Stopped.",
     "deleted": "The key was deleted while the reply came in. Select another key to go on.",
+    "denied": "You cannot use this key any more. Select another key to go on.",
 }
 
 
