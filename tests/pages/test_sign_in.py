@@ -5,15 +5,17 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 import streamlit as st
 from pydantic import SecretStr
 from streamlit.testing.v1 import AppTest
 
+from mohet_keys.errors import DeniedError
 from mohet_keys.identity import Rules, from_claims
 from mohet_keys.model import NewKey
-from mohet_keys.ui import clock, resources
+from mohet_keys.ui import clock, resources, visitor_menu
 from mohet_keys.wiring import Parts
 from tests.browser.identity_provider import COOKIE_SECRET
 from tests.leaks import canary
@@ -231,3 +233,43 @@ def test_signing_out_ends_it_in_the_store_first(visit: Visit) -> None:
     at.button(key="visitor.sign_out").click().run()
     is_shut(at)
     assert "You are signed out" in visit(said).markdown[-1].value
+
+
+def _says_the_end() -> None:
+    from mohet_keys.errors import SignedOutError
+    from mohet_keys.ui import unforeseen
+
+    assert unforeseen.say(SignedOutError("You are signed out."))
+
+
+def test_an_end_that_comes_up_anywhere_is_no_surprise() -> None:
+    """A part of a page that fails for it says so, without a number of an error."""
+    at = AppTest.from_function(_says_the_end).run()
+    assert [error.value for error in at.error] == ["You are signed out\\."]
+
+
+def test_t45_an_end_in_the_middle_of_a_page_leads_out(
+    visit: Visit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the guard and what it guards somebody may have been disabled."""
+    at = visit(user())
+
+    def denied() -> NoReturn:
+        raise DeniedError
+
+    monkeypatch.setattr(resources, "keys", denied)
+    at.run()
+    assert not at.exception
+    assert [button.label for button in at.button] == ["Sign out"]
+    assert "You may not use Mohet Keys any more" in at.markdown[-1].value
+
+
+def test_a_long_name_is_cut_in_the_header(visit: Visit) -> None:
+    """And whole in the menu."""
+    name = "Augusta Ada King, Countess of Lovelace"
+    assert visitor_menu.short(name) == "Augusta Ada King, Count…"
+    assert visitor_menu.short("Ada Lovelace") == "Ada Lovelace"
+    at = visit(user(name=name))
+    at.session_state["header.visitor"] = True
+    at.run()
+    assert name in drawn(at).replace("\\", "")
