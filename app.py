@@ -13,9 +13,17 @@ from mohet_keys.ui import memory
 
 with memory.loading():
     from mohet_keys.ui import downloads, unforeseen
-    from mohet_keys.ui.server import SecurityHeaders, healthz, icon, lifespan, readyz
+    from mohet_keys.ui.server import (
+        SecurityHeaders,
+        at_the_door,
+        healthz,
+        icon,
+        lifespan,
+        readyz,
+    )
 
 unforeseen.keep_quiet()
+only_near = at_the_door()
 app = st.App(
     Path(__file__).parent / "mohet_keys" / "ui" / "shell.py",
     lifespan=lifespan,
@@ -25,6 +33,6 @@ app = st.App(
         Route("/favicon.png", icon),  # its type says that it is an SVG
         Route(f"{downloads.PLACE}{{token}}", downloads.serve),
     ],
-    middleware=[Middleware(SecurityHeaders)],
+    middleware=[Middleware(SecurityHeaders), *only_near],
     on_script_error=unforeseen.say,
 )

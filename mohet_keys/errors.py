@@ -4,6 +4,7 @@
     ├── InputError             something typed was refused; names the field
     ├── NotFoundError          no such key, or not yours (the two answer alike)
     ├── DeniedError            this person may not do this, or not any more
+    ├── SignedOutError         nobody is signed in, or the sign-in is over
     ├── ConflictError          somebody else changed it first
     ├── LockedError            the stored secret cannot be opened; says why and the way back
     │   └── SealError          one sealed value does not belong where it stands, or was altered
@@ -66,6 +67,12 @@ class DeniedError(MohetError):
 
     def __init__(self, message: str = "You may not use Mohet Keys any more.") -> None:
         super().__init__(message)
+
+
+class SignedOutError(MohetError):
+    """Nobody is signed in, which takes no words, or a sign-in is over, and why."""
+
+    code = "signed_out"
 
 
 class ConflictError(MohetError):

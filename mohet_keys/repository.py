@@ -54,6 +54,7 @@ from mohet_keys.rows import (
     is_storable,
     with_proof,
 )
+from mohet_keys.sessions import Sessions
 from mohet_keys.tables import (
     CHECK,
     DATA_KEY,
@@ -103,6 +104,7 @@ class Repository:
         self.keyring = Keyring(self._database)
         self.leases = Leases(self._database)
         self.people = People(self._database)
+        self.sessions = Sessions(self._database)
         self.notices = Notices(self._database)
         try:
             migrate(self._database)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
+from typing import Annotated
 
 import platformdirs
 from pydantic import Field, SecretStr, ValidationInfo, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 APP = "mohet-keys"
 _SENSIBLE = {
@@ -16,8 +17,12 @@ _SENSIBLE = {
     "keep_days": (1.0, 36_500.0),
     "secret_max_age_days": (0.0, 36_500.0),
     "unused_days": (0.0, 36_500.0),
+    "session_hours": (0.001, 24.0 * 30),
+    "idle_minutes": (0.01, 60.0 * 24),
 }
 """The least and the most that these may be."""
+Words = Annotated[tuple[str, ...], NoDecode]
+"""Several words in one variable, parted by commas or spaces."""
 
 
 def _config_folder() -> Path:
@@ -53,6 +58,24 @@ class Settings(BaseSettings):
     """Minutes between two looks at a key while the app is in use; 0 for no look."""
     keep_days: int = 90
     """How many days past checks and daily use are kept."""
+    identity_header: str = ""
+    """The header in which a trusted proxy names the visitor by e-mail address."""
+    identity_name_header: str = ""
+    """The header in which it gives the visitor's name, if it does."""
+    sign_out_url: str = ""
+    """Where a visitor signs out of that proxy."""
+    allowed_domains: Words = ()
+    """Whose e-mail addresses may come in; `*` is every domain."""
+    allowed_people: Words = ()
+    """E-mail addresses that may come in besides."""
+    administrators: Words = ()
+    """E-mail addresses that come in as administrators."""
+    trusted_issuers: Words = ()
+    """Identity providers that verify every address and do not say so."""
+    session_hours: float = 12.0
+    """Hours after which whoever signed in has to do so again."""
+    idle_minutes: float = 30.0
+    """Minutes without doing anything after which a sign-in ends."""
 
     @field_validator(*_SENSIBLE, mode="before")
     @classmethod
@@ -61,8 +84,22 @@ class Settings(BaseSettings):
         name = about.field_name or ""
         with suppress(ValueError):
             if _SENSIBLE[name][0] <= float(str(value)) <= _SENSIBLE[name][1]:
-                return float(str(value)) if name == "watch_minutes" else int(float(str(value)))
+                return type(cls.model_fields[name].default)(float(str(value)))
         return cls.model_fields[name].default
+
+    @field_validator(
+        "allowed_domains", "allowed_people", "administrators", "trusted_issuers", mode="before"
+    )
+    @classmethod
+    def _words(cls, value: object) -> object:
+        """Parted by commas, spaces or both."""
+        return tuple(value.replace(",", " ").split()) if isinstance(value, str) else value
+
+    @field_validator("identity_header", "identity_name_header", "sign_out_url", mode="after")
+    @classmethod
+    def _trimmed(cls, value: str) -> str:
+        """Spaces around are none of it."""
+        return value.strip()
 
     @field_validator("allow_reveal", "demo", mode="before")
     @classmethod

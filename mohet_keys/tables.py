@@ -365,6 +365,20 @@ class PersonRow(_Base, table=True):
     last_seen: datetime = _moment(COSMETIC)
 
 
+class SignInRow(_Base, table=True):
+    """One sign-in of one person; `id` is a digest of what the identity provider said of it."""
+
+    __tablename__ = "sign_in"
+    __table_args__ = (Index("sign_in_owner", "owner", "ended_at"),)
+
+    id: str = _text(IDENTITY, primary_key=True)
+    owner: str = _text(IDENTITY)
+    started_at: datetime = _moment(COSMETIC)
+    last_at: datetime = _moment(IDENTITY)
+    ends_at: datetime = _moment(IDENTITY)
+    ended_at: datetime | None = _moment(IDENTITY, nullable=True)
+
+
 class NoticeRow(_Base, table=True):
     """What somebody is to be told, until they were."""
 
@@ -394,4 +408,5 @@ HOUR = METADATA.tables["check_hour"]
 USE = METADATA.tables["daily_use"]
 WATCH = METADATA.tables["watch"]
 PERSON = METADATA.tables["person"]
+SIGN_IN = METADATA.tables["sign_in"]
 NOTICE = METADATA.tables["notice"]

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from mohet_keys import masterkey, vault
 from mohet_keys.chat import ChatService
 from mohet_keys.http import Outbound
+from mohet_keys.identity import Rules
 from mohet_keys.presence import Presence
 from mohet_keys.replacing import Replacer
 from mohet_keys.repository import Repository
@@ -21,6 +22,7 @@ from mohet_keys.service import KeyService
 from mohet_keys.settings import Settings
 from mohet_keys.starting import Starter
 from mohet_keys.validation import ValidationService
+from mohet_keys.visitors import Visitors
 from mohet_keys.watching import Watcher
 
 if TYPE_CHECKING:
@@ -43,6 +45,7 @@ class Parts:
     safe: Safe
     presence: Presence
     watcher: Watcher
+    visitors: Visitors
 
     @property
     def transfer(self) -> Transfer:
@@ -99,6 +102,12 @@ def build(settings: Settings | None = None, *, outbound: Outbound | None = None)
             way_out,
             every=timedelta(minutes=settings.watch_minutes),
             keep=timedelta(days=settings.keep_days),
+        ),
+        visitors=Visitors(
+            repository,
+            lasts=timedelta(hours=settings.session_hours),
+            idle=timedelta(minutes=settings.idle_minutes),
+            administrators=Rules.of(administrators=settings.administrators).administrators,
         ),
     )
 

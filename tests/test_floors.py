@@ -23,6 +23,7 @@ FLOORS: dict[int, tuple[str, ...]] = {
     4: ("wiring demo_keys demo_way", "demo_past demo_story", "demo_store", "demo_stage", "demo"),
     3: (
         "activity contents discovery doctor_files probes reminders rights ring safe saving talk",
+        "visitors",
         "backup doctor masterkey_status opening presence resealing running turns",
         "removing",
         "sharing",
@@ -35,7 +36,7 @@ FLOORS: dict[int, tuple[str, ...]] = {
         "answers dialling masterkey_files sqlite_file tables vault",
         "case chat_request connection database incoming masterkey parcel queries recommend replies",
         "chat_keys exchange history leases masterkey_next migrations notices queries_overview",
-        "http sqlite_copy uses waiting watches",
+        "http sessions sqlite_copy uses waiting watches",
         "journal",
         "people keyring refusals_account refusals_address refusals_key successes_account",
         "refusals_request repository",
@@ -46,8 +47,8 @@ FLOORS: dict[int, tuple[str, ...]] = {
     ),
     1: (
         "addresses background batches errors flights lookup model private_files providers scrub",
-        "dotenv_lines dotenv_names printed settings simulator",
-        "endpoints model_choice pieces rows sealed spreadsheet standing",
+        "dotenv_lines dotenv_names identity printed settings simulator",
+        "endpoints entrance model_choice pieces rows sealed spreadsheet standing",
         "dotenv_addresses envelope guards masterkey_text pasted",
         "dotenv typed",
     ),
@@ -63,6 +64,7 @@ _STORE = {"database", "migrations", "queries", "repository", "tables"} | {
     "notices",
     "people",
     "queries_overview",
+    "sessions",
     "uses",
     "watches",
 }

@@ -61,6 +61,7 @@ TRUST = {
     "daily_use": {"identity": {"key_id", "day"}},
     "check_hour": {"identity": {"shelf", "hour", "provider", "verdict"}},
     "watch": {"identity": {"key_id"}},
+    "sign_in": {"identity": {"id", "owner", "last_at", "ends_at", "ended_at"}},
     "notice": {"identity": {"id", "person"}},
     "person": {"identity": {"id", "role", "disabled"}},
 }

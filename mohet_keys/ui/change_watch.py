@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import streamlit as st
 
-from mohet_keys.errors import StoreError
+from mohet_keys.errors import DeniedError, RefusedError, SignedOutError, StoreError
 from mohet_keys.model import Diagnosis, Verdict
 from mohet_keys.standing import may_send, standing
 from mohet_keys.ui import resources
 from mohet_keys.ui.chosen import Chosen, chosen
-from mohet_keys.ui.state import Said, SeenKey, Tone, ui
+from mohet_keys.ui.state import Said, SeenKey, Tone, redraw, ui
 from mohet_keys.ui.text import escape, literal
 
 EVERY = 2.0
@@ -79,7 +79,9 @@ def _is_worse(before: SeenKey, seen: SeenKey) -> bool:
 def _watch(drawn: tuple[object, ...] | None) -> None:
     try:
         now = chosen()
+    except (SignedOutError, DeniedError, RefusedError):
+        redraw()  # which leads out
     except StoreError:
         return  # the next run of the page says it
     if (now.mark if now else None) != drawn:
-        st.rerun()
+        redraw()

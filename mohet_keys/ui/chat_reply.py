@@ -11,6 +11,7 @@ from mohet_keys.model import Diagnosis
 from mohet_keys.ui import chat_actions, visit
 from mohet_keys.ui.conversation import Conversation, Turn
 from mohet_keys.ui.reply_text import reply
+from mohet_keys.ui.state import redraw
 from mohet_keys.ui.text import code, escape
 
 TICK = 0.2
@@ -116,15 +117,17 @@ def follow(chat: Conversation) -> None:
         return
     turn = chat.turns[-1]
     with st.chat_message("assistant"):
-        screen = _Screen()
+        screen, door = _Screen(), visit.Door()
         for event in chat.running.events(TICK):
             _take(turn, event)
             if not visit.goes_on():
                 chat.finish()
                 st.stop()
+            if door.is_shut():
+                break
             screen.draw(turn)
     chat.finish()
-    st.rerun()
+    redraw()
 
 
 def _take(turn: Turn, event: ChatEvent | None) -> None:

@@ -8,7 +8,7 @@ from mohet_keys.check_all import CheckAll, Line
 from mohet_keys.model import Verdict
 from mohet_keys.standing import WORDS, vendor_label
 from mohet_keys.ui import check_all_actions
-from mohet_keys.ui.state import ui
+from mohet_keys.ui.state import redraw, ui
 from mohet_keys.ui.text import escape
 from mohet_keys.ui.verdict_badge import dot
 
@@ -38,10 +38,10 @@ def _watch() -> None:
     state = ui().every
     run = state.run
     if run is None or run.is_over:
-        st.rerun()
+        redraw()
     results, after = state.drawn
     if run.done > results and run.seconds - after >= REDRAWN:
-        st.rerun()
+        redraw()
     _draw(run)
 
 

@@ -9,7 +9,7 @@ import streamlit as st
 
 from mohet_keys.errors import MohetError
 from mohet_keys.model import CheckResult
-from mohet_keys.ui.state import Said, ui
+from mohet_keys.ui.state import Said, redraw, ui
 from mohet_keys.ui.text import escape
 
 _log = logging.getLogger(__name__)
@@ -31,7 +31,7 @@ def _watch() -> None:
     for key_id in done:
         _tell_failure(running.pop(key_id))
     if done:
-        st.rerun()
+        redraw()
 
 
 def _tell_failure(future: Future[CheckResult]) -> None:

@@ -10,7 +10,7 @@ import streamlit as st
 from mohet_keys.errors import MohetError
 from mohet_keys.ui import clock
 from mohet_keys.ui.downloads import DOWNLOADS
-from mohet_keys.ui.state import Ready, Said, act, ui
+from mohet_keys.ui.state import Ready, Said, act, redraw, ui
 from mohet_keys.ui.text import escape
 
 EVERY = 5.0
@@ -82,7 +82,7 @@ def show() -> None:
 def _link(ready: Ready) -> None:
     if ui().ready != ready or not DOWNLOADS.is_open(ready.address):
         ui().ready = None
-        st.rerun()
+        redraw()
     st.link_button(
         f"Save {ready.name}",
         ready.address,

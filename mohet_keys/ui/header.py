@@ -1,10 +1,10 @@
-"""The top of every page: the mark and name, the key switcher and the model picker."""
+"""The top of every page: the mark and name, the key switcher, the model picker, the visitor."""
 
 from __future__ import annotations
 
 import streamlit as st
 
-from mohet_keys.ui import change_watch, key_switcher, model_picker, places
+from mohet_keys.ui import change_watch, key_switcher, model_picker, places, visitor_menu
 from mohet_keys.ui.chosen import chosen
 
 
@@ -32,4 +32,5 @@ def show() -> None:
         ):
             key_switcher.show(now)
             model_picker.show(now)
+            visitor_menu.show()
     change_watch.show(now)

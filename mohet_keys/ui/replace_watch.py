@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from mohet_keys.ui import replace_actions
-from mohet_keys.ui.state import ui
+from mohet_keys.ui.state import redraw, ui
 
 EVERY = 0.25
 """Seconds between two looks."""
@@ -24,4 +24,4 @@ def _watch() -> None:
     for key_id, test in over.items():
         replace_actions.settle(key_id, test)
     if over:
-        st.rerun()
+        redraw()

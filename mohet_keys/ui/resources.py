@@ -12,12 +12,15 @@ import streamlit as st
 from mohet_keys import demo, wiring
 from mohet_keys.background import Background, shared
 from mohet_keys.chat import ChatService
+from mohet_keys.entrance import Entrance, Mode
+from mohet_keys.errors import SignedOutError
 from mohet_keys.http import Outbound
-from mohet_keys.model import LOCAL_OWNER, KeyEntry
+from mohet_keys.model import LOCAL_PERSON, KeyEntry, Person
 from mohet_keys.replacing import Replacer
 from mohet_keys.service import KeyService
 from mohet_keys.settings import Settings
 from mohet_keys.starting import Starter
+from mohet_keys.ui import listening, said
 from mohet_keys.validation import ValidationService
 
 if TYPE_CHECKING:
@@ -34,6 +37,12 @@ def settings() -> Settings:
     reading, after a start that failed, would find none and take that for a new store.
     """
     return Settings()
+
+
+@cache
+def entrance() -> Entrance:
+    """How people come in, as it was set at the start. Raises RefusedError."""
+    return listening.entrance(settings())
 
 
 @st.cache_resource(show_spinner=False)
@@ -104,6 +113,22 @@ def next_looks(entries: Sequence[KeyEntry]) -> dict[str, datetime]:
     return parts().repository.watches.next_at([entry.id for entry in entries])
 
 
+def person(*, acts: bool = False) -> Person:
+    """Who the visitor is, by the store; `acts` says that they do something just now.
+
+    Nobody signs in to a local run. Raises SignedOutError for nobody and when a sign-in is over,
+    DeniedError and RefusedError for whoever may not come in, and StoreError.
+    """
+    found = entrance()
+    if found.mode is Mode.LOCAL:
+        return LOCAL_PERSON
+    identity = said.identity(found)
+    if identity is None:
+        raise SignedOutError
+    visitors = parts().visitors
+    return visitors.come(identity) if acts else visitors.stay(identity)
+
+
 def owner() -> str:
-    """Who the visitor is. Nobody signs in to a local run."""
-    return LOCAL_OWNER
+    """The id of the visitor. Raises like `person`, also in the middle of a run."""
+    return person().id

@@ -15,7 +15,7 @@ from mohet_keys.errors import MohetError, RefusedError
 from mohet_keys.model import KeyEntry
 from mohet_keys.service import SHOWN_FOR
 from mohet_keys.ui import clock, resources, reveal_actions
-from mohet_keys.ui.state import ui
+from mohet_keys.ui.state import redraw, ui
 from mohet_keys.ui.text import literal
 
 EVERY = 1.0
@@ -102,5 +102,5 @@ def _countdown(until: datetime) -> None:
     left = _left(until)
     if not left:
         ui().revealing = None
-        st.rerun()
+        redraw()
     st.caption(f"Hidden again in {left} {'second' if left == 1 else 'seconds'}.", width="content")

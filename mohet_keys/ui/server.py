@@ -8,14 +8,16 @@ from contextlib import asynccontextmanager, suppress
 
 import anyio.to_thread
 from starlette.datastructures import MutableHeaders
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from streamlit import App
 
 from mohet_keys import presence
-from mohet_keys.errors import StoreError
-from mohet_keys.ui import marks, memory, resources
+from mohet_keys.entrance import Mode
+from mohet_keys.errors import RefusedError, StoreError
+from mohet_keys.ui import listening, marks, memory, resources
 
 # Streamlit's own page has inline scripts and styles, so those stay allowed; what may not happen
 # is that anything a provider or a key's name says makes the browser ask another host.
@@ -60,6 +62,19 @@ class SecurityHeaders:
             await send(message)
 
         await self._app(scope, receive, marked if scope["type"] == "http" else send)
+
+
+def at_the_door() -> list[Middleware]:
+    """Refuse an unsafe start: one sentence to stderr, and the process ends with status 1.
+
+    Returns what looks at each connection besides, where not everybody has to sign in.
+    """
+    try:
+        entrance = resources.entrance()
+        listening.vet(entrance)
+    except RefusedError as error:
+        raise SystemExit(f"Mohet Keys does not start. {error}") from None
+    return [] if entrance.mode is Mode.OIDC else [Middleware(listening.OnlyNear)]
 
 
 async def healthz(_request: Request) -> PlainTextResponse:

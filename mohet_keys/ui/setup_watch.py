@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from mohet_keys.ui import places, setup_actions
-from mohet_keys.ui.state import ui
+from mohet_keys.ui.state import redraw, ui
 
 EVERY = 0.25
 """Seconds between two looks."""
@@ -25,6 +25,6 @@ def _watch(*, looking: bool) -> None:
     if setup.test is not None and setup.test.done():
         if setup_actions.settle(setup.test):
             st.switch_page(places.CHAT.file)
-        st.rerun()
+        redraw()
     if looking and setup.look is not None and setup.look.done():
-        st.rerun()
+        redraw()

@@ -9,13 +9,12 @@ from contextlib import nullcontext
 
 import streamlit as st
 
-from mohet_keys.errors import StoreError
+from mohet_keys.errors import DeniedError, SignedOutError, StoreError
 from mohet_keys.ui import demo_banner, guard, header, places, state
 
 WIDTH = 1200
 """Pixels that a wide page takes at most."""
 
-state.renew()
 pages = {
     st.Page(
         place.file,
@@ -31,12 +30,16 @@ layout = next(place.layout for known, place in pages.items() if known == page)
 # over here would load numpy for the first page.
 st.set_page_config(page_title="Mohet Keys", layout=layout)
 
-# The chat's field is pinned to the bottom only while nothing is around the page.
-frame = st.container(horizontal_alignment="center").container(width=WIDTH)
-with frame if layout == "wide" else nullcontext():
-    try:
-        demo_banner.show()
-        header.show()
-        page.run()
-    except StoreError as error:
-        guard.refuse(error)
+if guard.lets_in():
+    state.renew()
+    # The chat's field is pinned to the bottom only while nothing is around the page.
+    frame = st.container(horizontal_alignment="center").container(width=WIDTH)
+    with frame if layout == "wide" else nullcontext():
+        try:
+            demo_banner.show()
+            header.show()
+            page.run()
+        except (SignedOutError, DeniedError) as error:
+            guard.turn_out(error)
+        except StoreError as error:
+            guard.refuse(error)

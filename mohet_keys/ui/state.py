@@ -11,7 +11,7 @@ from collections.abc import Callable, Hashable, MutableMapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NoReturn
 
 import streamlit as st
 
@@ -156,6 +156,10 @@ class AllState:
 class UiState:
     """What one visitor is doing now. Never holds a secret."""
 
+    owner: str | None = None
+    """Whose this is, once they were let in."""
+    by_itself: bool = False
+    """The next run is none of the visitor's doing."""
     adding: str | None = None
     """Slug of the provider whose add form is open."""
     editing: str | None = None
@@ -211,6 +215,34 @@ def ui() -> UiState:
     except KeyError:
         state = st.session_state[_SLOT] = UiState()
     return state
+
+
+def belong_to(owner: str) -> None:
+    """Say whose state this is. What somebody else did before goes, though there is no way to it.
+
+    Streamlit gives a session back to nobody but whoever it began with; this holds it to that.
+    """
+    if ui().owner not in {None, owner}:
+        forget()
+    ui().owner = owner
+
+
+def forget() -> None:
+    """Nothing of what the visitor was doing is there any more."""
+    st.session_state.clear()
+
+
+def redraw() -> NoReturn:
+    """Draw the page anew although the visitor did nothing."""
+    ui().by_itself = True
+    st.rerun()
+
+
+def ran_by_itself() -> bool:
+    """Whether this run is none of the visitor's doing; says so once."""
+    state = ui()
+    by_itself, state.by_itself = state.by_itself, False
+    return by_itself
 
 
 def act(callback: Callable[..., None]) -> Callable[..., None]:
@@ -273,7 +305,7 @@ def take(widget: str, *, blank: str | None = "") -> str:
 
 
 def renew() -> None:
-    """Give widgets once more what they were given a moment ago; the first step of every run.
+    """Give widgets once more what they were given a moment ago; before any of them is drawn.
 
     When one run follows the other at once, Streamlit drops what the first had to say, and does
     not say it again: a form would open with empty fields. What a person changed since stays.

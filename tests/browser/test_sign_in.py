@@ -1,0 +1,274 @@
+"""Signing in as people meet it: a real identity provider, a browser each, and what ends it."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
+from pydantic import SecretStr
+
+from mohet_keys.background import shared
+from mohet_keys.model import NewKey
+from mohet_keys.simulator.server import Simulator
+from mohet_keys.ui import places
+from tests.browser.chat_screen import ChatScreen
+from tests.browser.identity_provider import PEOPLE, IdentityProvider, TeamServer
+from tests.browser.screen import ApiKeys
+from tests.browser.secrets import good
+from tests.browser.test_access import CONTROLS, NAMELESS, reach
+
+WITHIN = 5000
+"""Milliseconds within which the end of a sign-in has to be seen."""
+LONG = "Say 2000 words"
+
+
+@pytest.fixture(scope="module")
+def identity_provider(tmp_path_factory: pytest.TempPathFactory) -> Iterator[IdentityProvider]:
+    """The one that everybody here has an account at."""
+    with IdentityProvider(tmp_path_factory.mktemp("identity")) as running:
+        yield running
+
+
+@pytest.fixture
+def simulator() -> Iterator[Simulator]:
+    """Six providers of this test's own, which it may slow down."""
+    with Simulator() as running:
+        yield running
+
+
+@pytest.fixture
+def team(tmp_path: Path, identity_provider: IdentityProvider) -> Iterator[TeamServer]:
+    """A server of this test's own, on which nobody ever signed in."""
+    with TeamServer(tmp_path, identity_provider.url) as server:
+        yield server
+
+
+@dataclass
+class Someone:
+    """A person with a browser of their own."""
+
+    who: str
+    team: TeamServer
+    context: BrowserContext
+    page: Page
+
+    @property
+    def name(self) -> str:
+        """As the identity provider gives it."""
+        return str(PEOPLE[self.who]["name"])
+
+    @property
+    def way_in(self) -> Locator:
+        """The button to sign in with."""
+        return self.page.get_by_role("button", name="Sign in with Example")
+
+    @property
+    def menu(self) -> Locator:
+        """The button in the header with their name.
+
+        A first visit leads on to another page, and for a moment there are the buttons of both.
+        """
+        return self.page.get_by_role("button", name=self.name).last
+
+    def sign_in(self) -> None:
+        """Go to the app and sign in."""
+        self.page.goto(self.team.url)
+        self.way_in.click()
+        self.page.get_by_role("button", name=self.who, exact=True).click()
+        self.page.wait_for_url(re.compile(re.escape(self.team.url)))
+
+    def sign_out(self) -> None:
+        """Sign out by the menu in the header."""
+        self.menu.click()
+        self.page.get_by_role("button", name="Sign out").click()
+
+    def another_tab(self, address: str = "") -> Page:
+        """One more tab of the same browser."""
+        page = self.context.new_page()
+        page.goto(f"{self.team.url}/{address}")
+        return page
+
+
+People = Callable[..., Someone]
+
+
+@pytest.fixture
+def people(browser: Browser, team: TeamServer) -> Iterator[People]:
+    """Opens a browser for somebody."""
+    opened: list[BrowserContext] = []
+
+    def somebody(who: str, **look: object) -> Someone:
+        look.setdefault("viewport", {"width": 1440, "height": 900})
+        context = browser.new_context(**look)  # type: ignore[arg-type]
+        context.set_default_timeout(20_000)
+        opened.append(context)
+        return Someone(who, team, context, context.new_page())
+
+    yield somebody
+    for context in opened:
+        context.close()
+
+
+def seed(team: TeamServer, simulator: Simulator, owner: str) -> None:
+    """A checked and selected key of somebody who signed in before."""
+    parts = team.parts()
+    new = NewKey(
+        provider="groq",
+        name="My groq",
+        secret=SecretStr(good("groq")),
+        endpoint=simulator.endpoint("groq"),
+    )
+    entry = parts.keys.add(new, owner=owner).entry
+    shared().run(parts.checks.check(entry.id, owner=owner), 10)
+    parts.keys.select(entry.id, owner=owner)
+    parts.close()
+
+
+def until_left(simulator: Simulator) -> None:
+    """Wait until no request is under way at the provider any more."""
+    until = time.monotonic() + WITHIN / 1000
+    while any(simulator.world.active.values()):
+        assert time.monotonic() < until, "the stream goes on"
+        time.sleep(0.05)
+
+
+def test_three_people_in_three_browsers(
+    team: TeamServer, people: People, simulator: Simulator
+) -> None:
+    """Each signs in, saves a key, and sees no other; the record says who came."""
+    three = [people(who) for who in ("ada", "grace", "alan")]
+    for someone in three:
+        someone.sign_in()
+        expect(someone.menu).to_be_visible()
+        keys = ApiKeys(someone.page, team.url)
+        keys.open("groq")
+        expect(someone.page.get_by_text("No API keys yet")).to_be_visible()
+        secret = good("groq", f"-{someone.who}")
+        keys.add(f"Key of {someone.who}", secret, simulator.endpoint("groq"))
+        keys.expect_badge(f"Key of {someone.who}", "Valid")
+    for someone in three:
+        for address in ("api_keys?provider=groq", "overview", "activity"):
+            someone.page.goto(f"{team.url}/{address}")
+            own = someone.page.get_by_text(f"Key of {someone.who}").first  # hidden in a table
+            expect(own).to_be_attached(timeout=20_000)
+            for other in three:
+                if other is not someone:
+                    expect(someone.page.get_by_text(f"Key of {other.who}")).to_have_count(0)
+    parts = team.parts()
+    assert [(each.name, each.role.value) for each in parts.repository.people.everyone()] == [
+        ("Ada Lovelace", "member"),
+        ("Alan Turing", "member"),
+        ("Grace Hopper", "administrator"),
+    ]
+    parts.close()
+
+
+@pytest.mark.parametrize("who", ["mallory", "unverified"])
+def test_who_may_not_come_in_is_told_so(people: People, team: TeamServer, who: str) -> None:
+    """With a way out, on every page, and without anything that could be used."""
+    someone = people(who)
+    someone.sign_in()
+    words = "is not among those" if who == "mallory" else "does not say that it verified"
+    for place in places.PLACES:
+        someone.page.goto(f"{team.url}/{place.name if place is not places.CHAT else ''}")
+        expect(someone.page.get_by_text(words)).to_be_visible()
+        expect(someone.page.get_by_role("button")).to_have_count(1)
+    someone.page.get_by_role("button", name="Sign out").click()
+    someone.page.wait_for_url(re.compile("end_session"))
+    someone.page.goto(team.url)
+    expect(someone.way_in).to_be_visible()
+    parts = team.parts()
+    assert parts.repository.people.everyone() == []
+    parts.close()
+
+
+def test_t45_t46_signing_out_ends_every_tab_and_a_running_stream(
+    team: TeamServer, people: People, simulator: Simulator, browser: Browser
+) -> None:
+    """Within five seconds, whatever the tab does; and the cookie is worth nothing afterwards."""
+    ada = people("ada")
+    ada.sign_in()
+    expect(ada.menu).to_be_visible()
+    seed(team, simulator, "ada@example.com")
+    simulator.world.pace = 0.05
+    copied = ada.context.cookies()
+    idle, streaming = ada.another_tab("overview"), ada.another_tab()
+    expect(idle.get_by_role("button", name=ada.name)).to_be_visible()
+    chat = ChatScreen(streaming, team.url)
+    chat.send(LONG)
+    expect(chat.reply()).to_contain_text(re.compile(r"\w+ \w+ \w+"))
+    assert any(simulator.world.active.values())
+
+    ada.sign_out()
+    for page in (idle, streaming):
+        expect(page.get_by_text("You are signed out")).to_be_visible(timeout=WITHIN)
+        expect(page.get_by_role("button")).to_have_count(1)
+    until_left(simulator)
+
+    thief = browser.new_context()
+    thief.add_cookies(copied)  # type: ignore[arg-type]
+    page = thief.new_page()
+    page.goto(f"{team.url}/api_keys?provider=groq")
+    expect(page.get_by_text("You are signed out")).to_be_visible()
+    expect(page.get_by_text("My groq")).to_have_count(0)
+    thief.close()
+
+    ada.sign_in()
+    expect(ada.page.get_by_role("button", name="My groq")).to_be_visible()
+
+
+def test_t45_who_is_disabled_while_chatting_is_led_out(
+    team: TeamServer, people: People, simulator: Simulator
+) -> None:
+    """Within five seconds the stream is over, the page says why, and signing in does not help."""
+    ada, grace = people("ada"), people("grace")
+    for someone in (grace, ada):
+        someone.sign_in()
+        expect(someone.menu).to_be_visible()
+    seed(team, simulator, "ada@example.com")
+    simulator.world.pace = 0.05
+    chat = ChatScreen(ada.page, team.url)
+    chat.open()
+    chat.send(LONG)
+    expect(chat.reply()).to_contain_text(re.compile(r"\w+ \w+ \w+"))
+    parts = team.parts()
+    parts.repository.people.disable("ada@example.com")
+    expect(ada.page.get_by_text("You may not use Mohet Keys any more")).to_be_visible(
+        timeout=WITHIN
+    )
+    until_left(simulator)
+    ada.page.get_by_role("button", name="Sign out").click()
+    ada.page.wait_for_url(re.compile("end_session"))
+    ada.sign_in()
+    expect(ada.page.get_by_text("You may not use Mohet Keys any more")).to_be_visible()
+    grace.page.reload()
+    expect(grace.menu).to_be_visible()
+    parts.close()
+
+
+@pytest.mark.parametrize("width", [1440, 400])
+def test_the_way_in_and_out_fits_every_window(people: People, width: int) -> None:
+    """And can be gone by keyboard, with a name for each control."""
+    ada = people("ada", viewport={"width": width, "height": 800})
+    ada.page.goto(ada.team.url)
+    expect(ada.way_in).to_be_in_viewport()
+    for _ in range(2):
+        nameless = ada.page.evaluate(f"({NAMELESS})(document.body, '{CONTROLS}')")
+        assert nameless == []
+        wide = ada.page.evaluate("document.documentElement.scrollWidth")
+        assert wide <= width
+        if ada.way_in.count():
+            reach(ada.page, "Sign in with Example")
+            ada.page.keyboard.press("Enter")
+            ada.page.get_by_role("button", name="ada", exact=True).click()
+            expect(ada.menu).to_be_in_viewport()
+    reach(ada.page, ada.name)
+    ada.page.keyboard.press("Enter")
+    reach(ada.page, "Sign out")
+    ada.page.keyboard.press("Enter")
+    ada.page.wait_for_url(re.compile("end_session"))
