@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ from mohet_keys.entrance import Entrance, Mode, entrance_of, is_near, vet_addres
 from mohet_keys.errors import RefusedError
 from mohet_keys.settings import Settings
 
+ROOT = Path(__file__).parents[1]
 COOKIE_SECRET = "7Qw-2kXz9pLm4RtVbN8sYd3GhJ6fEa1c"
 PROVIDER = {
     "client_id": "mohet",
@@ -178,3 +181,18 @@ def test_t44_only_a_sign_in_may_be_reached_by_others(address: str | None, mode: 
     with pytest.raises(RefusedError, match=r"Set server\.address to 127\.0\.0\.1"):
         vet_address(address, entrance)
     vet_address("127.0.0.1", entrance)
+
+
+def test_the_example_is_one(team: Settings) -> None:
+    """Uncommented and filled in, it is what the app takes; as it is, it sets nothing up."""
+    text = (ROOT / ".streamlit" / "secrets.toml.example").read_text(encoding="utf-8")
+    assert tomllib.loads(text) == {}
+    lines = (line.removeprefix("# ") for line in text.splitlines())
+    set_up = "\n".join(line for line in lines if re.match(r"\[auth|\w+ = ", line))
+    filled = set_up.replace('cookie_secret = ""', f'cookie_secret = "{COOKIE_SECRET}"')
+    found = tomllib.loads(filled.replace('= ""', '= "filled in"'))["auth"]
+    assert [each.name for each in entrance_of(team, found).providers] == [
+        *("google", "microsoft", "okta", "keycloak"),
+    ]
+    with pytest.raises(RefusedError, match="cookie_secret"):
+        entrance_of(team, tomllib.loads(set_up)["auth"])

@@ -14,7 +14,10 @@ import pytest
 from starlette.responses import PlainTextResponse
 from starlette.types import Message, Receive, Scope, Send
 
+from mohet_keys.entrance import Entrance, Mode
+from mohet_keys.ui import listening, resources
 from mohet_keys.ui.listening import OnlyNear
+from mohet_keys.ui.server import at_the_door
 from tests.browser.app_server import ROOT, free_port
 from tests.browser.identity_provider import COOKIE_SECRET, TeamServer
 
@@ -164,3 +167,13 @@ def test_t44_connections_from_elsewhere_are_not(server: tuple[str, int] | None) 
     assert answer[0]["status"] == 403
     assert b"inside" not in answer[1]["body"]
     assert asked("websocket", server) == [{"type": "websocket.close", "code": 1008}]
+
+
+@pytest.mark.parametrize(("mode", "looked_at"), [("local", 1), ("header", 1), ("oidc", 0)])
+def test_t44_the_app_looks_at_each_connection(
+    monkeypatch: pytest.MonkeyPatch, mode: str, looked_at: int
+) -> None:
+    """Unless everybody has to sign in."""
+    monkeypatch.setattr(resources, "entrance", lambda: Entrance(Mode(mode)))
+    monkeypatch.setattr(listening, "vet", lambda _: None)
+    assert [each.cls for each in at_the_door()] == [OnlyNear] * looked_at

@@ -145,3 +145,25 @@ def test_a_number_of_days_is_read_or_left_at_the_usual(
     usual = {"secret_max_age_days": 90, "unused_days": 60}[name]
     monkeypatch.setenv(f"MOHET_{name.upper()}", value)
     assert getattr(Settings(), name) == (usual if days is None else days)
+
+
+@pytest.mark.parametrize(
+    "name", ["allowed_domains", "allowed_people", "administrators", "trusted_issuers"]
+)
+@pytest.mark.parametrize(
+    "said", ["a.example,b.example", " a.example , b.example ", "a.example b.example,"]
+)
+def test_several_words_are_parted_by_commas_or_spaces(
+    monkeypatch: pytest.MonkeyPatch, name: str, said: str
+) -> None:
+    """In one variable; none is none."""
+    assert getattr(Settings(), name) == ()
+    monkeypatch.setenv(f"MOHET_{name.upper()}", said)
+    assert getattr(Settings(), name) == ("a.example", "b.example")
+
+
+def test_headers_are_read_without_the_spaces_around(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether they are names of headers is looked at where they are used."""
+    assert (Settings().identity_header, Settings().sign_out_url) == ("", "")
+    monkeypatch.setenv("MOHET_IDENTITY_HEADER", " X-Forwarded-Email ")
+    assert Settings().identity_header == "X-Forwarded-Email"

@@ -16,6 +16,9 @@ from typing import Any
 
 import streamlit as st
 
+from mohet_keys.errors import DeniedError, SignedOutError
+from mohet_keys.ui.text import escape
+
 _NUMBER = "mohet_number"
 _CHAIN = 5
 """Errors behind an error that are named."""
@@ -36,7 +39,14 @@ def keep_quiet() -> None:
 
 
 def say(error: Exception) -> bool:
-    """Tell the visitor that something went wrong, by the number it has in the log."""
+    """Tell the visitor that something went wrong, by the number it has in the log.
+
+    That they may not, or not any more, may come up anywhere and is said as it is; the page leads
+    out a moment later.
+    """
+    if isinstance(error, SignedOutError | DeniedError):
+        st.error(escape(str(error)), icon=":material/lock:")
+        return True
     st.error(
         f"Something unforeseen happened, so this was not done. The log has more on error "
         f"{number_of(error)}. Reload the page and try again.",

@@ -9,6 +9,8 @@ from mohet_keys.ui import resources, sign_in
 from mohet_keys.ui.text import escape, literal
 
 OPEN = "header.visitor"
+SHOWN = 24
+"""Letters of a name that the header has room for."""
 
 
 def show() -> None:
@@ -17,9 +19,14 @@ def show() -> None:
         return
     person = resources.person()
     box = st.popover(
-        escape(person.name), icon=":material/account_circle:", key=OPEN, on_change="rerun"
+        escape(short(person.name)), icon=":material/account_circle:", key=OPEN, on_change="rerun"
     )
     if box.open:
         with box:
             st.markdown(f"{literal(person.name)}  \n:small[:gray[{escape(person.id)}]]")
             sign_in.sign_out()
+
+
+def short(name: str) -> str:
+    """A name as the header has room for."""
+    return name if len(name) <= SHOWN else f"{name[: SHOWN - 1].rstrip()}…"
