@@ -51,16 +51,19 @@ class Removing(Opening):
     """The verbs that delete. What is done is recorded in the transaction that does it, and whoever
     had the key selected is told."""
 
-    def chosen_by(self, key_id: str, *, owner: str) -> ChosenBy:
+    def chosen_by(self, key_id: str, *, owner: str, also_owner: bool = True) -> ChosenBy:
         """Who else has a key selected and would have to select another one without it.
 
-        For whoever may delete it. Raises NotFoundError, DeniedError.
+        For whoever may delete it. Without `also_owner` the one who owns it is not counted, who
+        keeps a key that is made private. Raises NotFoundError, DeniedError.
         """
         with self._asking("delete", owner, key_id) as asked:
             entry = asked.to_change(self._repository.entry(key_id, owner))
             if not entry.shared:
                 return NOBODY
-            return self._told_of(asked.person, self._repository.chosen_by(key_id, but=owner))
+            others = self._repository.chosen_by(key_id, but=owner)
+            keeps = "" if also_owner else entry.owner
+            return self._told_of(asked.person, [each for each in others if each != keeps])
 
     def remove(self, key_id: str, *, owner: str, version: int | None = None) -> Gone:
         """Delete a key for good, and every selection of it.

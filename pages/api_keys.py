@@ -9,6 +9,7 @@ from mohet_keys.ui import (
     provider_tabs,
     replace_watch,
     reveal_dialog,
+    team_share_dialog,
 )
 
 guard.enter()
@@ -20,6 +21,7 @@ heading.show(
 )
 provider_tabs.show()
 delete_dialog.show()
+team_share_dialog.show()
 reveal_dialog.show()
 check_watch.show()
 replace_watch.show()

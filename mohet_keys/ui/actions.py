@@ -12,6 +12,7 @@ from mohet_keys.removing import Gone
 from mohet_keys.service import Saved
 from mohet_keys.ui import clock, resources
 from mohet_keys.ui.state import Said, act, peek, put, take, ticked, ui
+from mohet_keys.ui.team_words import had_selected
 from mohet_keys.ui.text import escape, literal, moment
 
 
@@ -189,14 +190,15 @@ def ask_delete(entry: KeyEntry) -> None:
 
 
 def select_key(entry: KeyEntry) -> None:
-    """Make it the key for the chat, and know how it stands: asked again unless just asked."""
+    """Make it the key for the chat, and know how it stands: asked again unless just asked, by
+    whoever may check it."""
     try:
         resources.keys().select(entry.id, owner=resources.owner())
     except MohetError as error:
         ui().said.append(Said("error", escape(str(error))))
         return
     ui().said.append(Said("success", f"{literal(entry.name)} is now the key for the chat."))
-    if not (entry.looks_like or entry.locked):
+    if entry.may_change and not (entry.looks_like or entry.locked):
         start_check(entry.id, fresh=False)
 
 
@@ -263,7 +265,8 @@ def delete(entry_id: str) -> None:
         if state.editing == entry_id:
             state.close_forms()
         stop_check(entry_id)
-        state.said.append(Said("success", f"{literal(gone.entry.name)} was deleted."))
+        told = had_selected(gone.chosen_by)
+        state.said.append(Said("success", f"{literal(gone.entry.name)} was deleted.{told}"))
 
 
 @act

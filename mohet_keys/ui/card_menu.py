@@ -9,10 +9,11 @@ from collections.abc import Callable
 
 import streamlit as st
 
-from mohet_keys.model import KeyEntry, Verdict
+from mohet_keys.model import LOCAL_OWNER, KeyEntry, Verdict
 from mohet_keys.standing import standing
-from mohet_keys.ui import actions, replace_actions, resources, reveal_actions
+from mohet_keys.ui import actions, replace_actions, resources, reveal_actions, team_share_actions
 from mohet_keys.ui.state import peek
+from mohet_keys.ui.team_share_dialog import SHARE, UNSHARE
 
 EDIT, REPLACE, USE, REVEAL, DELETE = "Edit", "Replace secret", "Use in chat", "Reveal", "Delete"
 
@@ -21,15 +22,26 @@ _STEPS: dict[str, tuple[str, Callable[..., None]]] = {
     REPLACE: (":material/autorenew:", replace_actions.open_form),
     USE: (":material/chat:", actions.use_in_chat),
     REVEAL: (":material/visibility:", reveal_actions.ask),
+    SHARE: (":material/group:", team_share_actions.ask),
+    UNSHARE: (":material/person:", team_share_actions.ask),
     DELETE: (":material/delete:", actions.ask_delete),
 }
 
 
 def offered(entry: KeyEntry) -> list[str]:
     """The names of what can be done to this key now, in their order."""
+    if not entry.may_change:
+        return [USE]
     opens = entry.has_secret and standing(entry).verdict is not Verdict.LOCKED
-    shows = opens and resources.settings().allow_reveal
-    there = {EDIT: True, REPLACE: opens, USE: True, REVEAL: shows, DELETE: True}
+    there = {
+        EDIT: True,
+        REPLACE: opens,
+        USE: True,
+        REVEAL: opens and entry.mine and resources.settings().allow_reveal,
+        SHARE: entry.owner != LOCAL_OWNER and not entry.shared,
+        UNSHARE: entry.shared,
+        DELETE: True,
+    }
     return [name for name, is_there in there.items() if is_there]
 
 

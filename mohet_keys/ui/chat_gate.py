@@ -10,6 +10,7 @@ from mohet_keys.standing import may_send, standing
 from mohet_keys.ui import actions, chat_actions, clock, places, resources
 from mohet_keys.ui.chosen import Chosen
 from mohet_keys.ui.state import ui
+from mohet_keys.ui.team_words import who_may
 from mohet_keys.ui.text import code, escape, literal
 
 OFFERED = 3
@@ -82,13 +83,16 @@ def _warn(now: Chosen) -> None:
 
 def _fix(entry: KeyEntry) -> None:
     """Lead to the key's form. A page is switched by the script, never by a callback."""
+    if not entry.may_change:
+        st.caption(who_may(entry))
+        return
     if st.button("Fix this key", type="primary", key="gate.fix", icon=":material/build:"):
         actions.open_edit(entry)
         st.switch_page(places.API_KEYS.file, query_params={"provider": entry.provider})
 
 
 def _check(entry: KeyEntry) -> None:
-    if entry.locked:
+    if entry.locked or not entry.may_change:
         return
     checking = entry.id in ui().running
     st.button(

@@ -8,6 +8,7 @@ from mohet_keys.errors import MohetError
 from mohet_keys.model import KeyEntry
 from mohet_keys.ui import actions, resources
 from mohet_keys.ui.state import ui
+from mohet_keys.ui.team_words import selected_by
 from mohet_keys.ui.text import literal
 
 
@@ -36,6 +37,8 @@ def _ask(entry: KeyEntry) -> None:
         f'Are you sure you want to delete the API key "{literal(entry.name)}"? '
         "This action cannot be undone and will immediately revoke access."
     )
+    if told := _loss(entry):
+        st.markdown(f":red[**This is a key of the team.** {told}]")
     if entry.selected:
         st.markdown(
             ":red[**This is your currently selected key.** Deleting it stops the chat until "
@@ -50,3 +53,14 @@ def _ask(entry: KeyEntry) -> None:
             on_click=actions.delete,
             args=(entry.id,),
         )
+
+
+def _loss(entry: KeyEntry) -> str:
+    """What it means to others that the key goes; empty for one that nobody else uses."""
+    if not entry.shared:
+        return ""
+    try:
+        chosen = resources.keys().chosen_by(entry.id, owner=resources.owner())
+    except MohetError:
+        return ""  # gone or not theirs to delete any more: the button says so
+    return selected_by(chosen) or "Nobody can use it any more."

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import streamlit as st
 
-from mohet_keys.ui import change_watch, key_switcher, model_picker, places, visitor_menu
+from mohet_keys.ui import (
+    change_watch,
+    key_switcher,
+    model_picker,
+    places,
+    team_notices,
+    visitor_menu,
+)
 from mohet_keys.ui.chosen import chosen
 
 
@@ -33,4 +40,5 @@ def show() -> None:
             key_switcher.show(now)
             model_picker.show(now)
             visitor_menu.show()
+    team_notices.show()
     change_watch.show(now)

@@ -11,7 +11,7 @@ from mohet_keys.model import CheckResult, Diagnosis, KeyEntry, Verdict
 from mohet_keys.providers import BY_SLUG
 from mohet_keys.reminders import Reminder
 from mohet_keys.standing import standing, vendor_label
-from mohet_keys.ui import actions, card_menu, clock, replace_form, resources
+from mohet_keys.ui import actions, card_menu, clock, replace_form, resources, team_words
 from mohet_keys.ui.state import UiState
 from mohet_keys.ui.text import (
     ago,
@@ -42,21 +42,42 @@ def show(
         _reason(said)
     for note in state.notes.get(entry.id, ()):
         st.caption(f":material/healing: {escape(note)}")
-    if entry.undo_until is not None:
+    if entry.undo_until is not None and entry.may_change:
         replace_form.show_undo(entry, entry.undo_until, here)
+    if not entry.may_change and said.verdict in _IN_TROUBLE:
+        st.caption(team_words.who_may(entry))
     with st.container(horizontal=True, horizontal_alignment="right", gap="xsmall"):
-        if not checking:
-            _remedies(entry, said)
-        # The menu does not always let the keyboard in, so what it leads to has buttons as well.
-        st.button(
-            "Edit",
-            icon=":material/edit:",
-            type="tertiary",
-            key=f"card.edit:{entry.id}",
-            on_click=actions.open_edit,
-            args=(entry,),
-        )
-        _check_button(entry, checking=checking)
+        if entry.may_change:
+            _tools(entry, said, checking=checking)
+        elif not entry.selected:
+            _use_button(entry)
+
+
+def _tools(entry: KeyEntry, said: Diagnosis, *, checking: bool) -> None:
+    """What whoever may change a key can do."""
+    if not checking:
+        _remedies(entry, said)
+    # The menu does not always let the keyboard in, so what it leads to has buttons as well.
+    st.button(
+        "Edit",
+        icon=":material/edit:",
+        type="tertiary",
+        key=f"card.edit:{entry.id}",
+        on_click=actions.open_edit,
+        args=(entry,),
+    )
+    _check_button(entry, checking=checking)
+
+
+def _use_button(entry: KeyEntry) -> None:
+    """What everybody else can."""
+    st.button(
+        card_menu.USE,
+        icon=":material/chat:",
+        key=f"card.use:{entry.id}",
+        on_click=actions.use_in_chat,
+        args=(entry,),
+    )
 
 
 def _head(entry: KeyEntry, said: Diagnosis, *, checking: bool) -> None:
@@ -70,7 +91,8 @@ def _head(entry: KeyEntry, said: Diagnosis, *, checking: bool) -> None:
         wrap=False,
     ):
         st.markdown(f"{literal(entry.name)} {badges}")
-        card_menu.show(entry)
+        if entry.may_change:
+            card_menu.show(entry)
 
 
 def _facts(
@@ -79,6 +101,7 @@ def _facts(
     zone = here.zone
     hint = code(entry.hint) if entry.hint else _no_hint(entry)
     lines = [
+        *team_words.line(entry),
         f":small[:gray[API KEY]]  \n{hint}",
         f":small[:material/public: {code(entry.endpoint)}]",
         f":small[:material/calendar_today: Added {day(entry.created_at, zone)}]",
@@ -99,8 +122,9 @@ def _facts(
 
 
 def _reminders(entry: KeyEntry, said: Diagnosis, here: clock.Here) -> tuple[Reminder, ...]:
-    """What is coming; nothing where the key is in trouble, for then that comes first."""
-    if said.verdict in _IN_TROUBLE:
+    """What is coming of what the reader can change; nothing where the key is in trouble, for then
+    that comes first."""
+    if said.verdict in _IN_TROUBLE or not entry.may_change:
         return ()
     return reminders.of(entry, now=here.now, rules=resources.rules())
 

@@ -48,9 +48,9 @@ def _cards(entries: tuple[KeyEntry, ...], row: Provider) -> None:
     grid = st.grid(3, min_column_width=300, border=True, key=f"cards-{row.slug}")
     for entry in entries:
         with grid.cell(), st.container(gap="xsmall", key=f"keycard-{entry.id}"):
-            if entry.id in state.replacing:
+            if entry.id in state.replacing and entry.may_change:
                 replace_form.show(entry, state.replacing[entry.id])
-            elif state.editing == entry.id:
+            elif state.editing == entry.id and entry.may_change:
                 key_form.show_edit(entry, row)
             else:
                 key_card.show(entry, state, here, nexts.get(entry.id))

@@ -9,6 +9,7 @@ from mohet_keys.providers import BY_SLUG
 from mohet_keys.standing import standing
 from mohet_keys.ui import chat_actions, places, resources
 from mohet_keys.ui.chosen import Chosen
+from mohet_keys.ui.team_words import whose
 from mohet_keys.ui.text import code, escape, literal
 from mohet_keys.ui.verdict_badge import BADGES, dot, mark
 
@@ -72,7 +73,8 @@ def _finder(entries: tuple[KeyEntry, ...]) -> None:
 def _button(entry: KeyEntry, now: Chosen | None) -> None:
     said = standing(entry)
     hint = code(entry.hint) if entry.hint else ":gray[no key]"
-    where = f"{escape(_provider(entry))} · {BADGES[said.verdict][0]}"
+    told = (_provider(entry), BADGES[said.verdict][0], whose(entry))
+    where = " · ".join(map(escape, filter(None, told)))
     st.button(
         f"{dot(said.verdict)} {literal(entry.name)} :small[:gray[{where}] {hint}]",
         key=f"header.use:{entry.id}",
@@ -90,4 +92,5 @@ def _provider(entry: KeyEntry) -> str:
 def _plain(entry: KeyEntry) -> str:
     """One line for a list that shows no Markdown."""
     words = BADGES[standing(entry).verdict][0]
-    return " · ".join(filter(None, (entry.name, entry.hint, _provider(entry), words)))
+    told = (entry.name, entry.hint, _provider(entry), words, whose(entry))
+    return " · ".join(filter(None, told))

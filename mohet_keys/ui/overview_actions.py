@@ -70,7 +70,9 @@ def _lead(entry: KeyEntry) -> NoReturn:
 
 
 def check_button(entry: KeyEntry, place: str, words: str) -> None:
-    """Draw the button that asks the provider now."""
+    """Draw the button that asks the provider now, for whoever may."""
+    if not entry.may_change:
+        return
     checking = entry.id in ui().running
     st.button(
         "Checking…" if checking else words,

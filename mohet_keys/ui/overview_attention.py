@@ -7,7 +7,7 @@ import streamlit as st
 from mohet_keys.model import Diagnosis, Verdict
 from mohet_keys.overview import Concern, Figures
 from mohet_keys.standing import standing, vendor_label
-from mohet_keys.ui import clock, overview_actions, overview_filters, resources
+from mohet_keys.ui import clock, overview_actions, overview_filters, resources, team_words
 from mohet_keys.ui.state import number, put, ticked, ui
 from mohet_keys.ui.text import escape, literal
 from mohet_keys.ui.verdict_badge import badge, colour
@@ -103,6 +103,9 @@ def _card(concern: Concern) -> None:
         if remedy
         else f":small[:{tint}[{why}]]"
     )
+    if not entry.may_change:
+        st.caption(team_words.who_may(entry))
+        return
     with st.container(horizontal=True, horizontal_alignment="right"):
         _step(concern, said)
 

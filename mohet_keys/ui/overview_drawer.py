@@ -12,7 +12,7 @@ from mohet_keys.journal import Wanted
 from mohet_keys.model import KeyEntry
 from mohet_keys.spreadsheet import harmless
 from mohet_keys.standing import WORDS, standing, vendor_label
-from mohet_keys.ui import charts, clock, overview_actions, resources
+from mohet_keys.ui import charts, clock, overview_actions, resources, team_words
 from mohet_keys.ui.state import ui
 from mohet_keys.ui.text import ago, code, day, duration, escape, literal, upcoming
 from mohet_keys.ui.verdict_badge import badge, colour
@@ -68,6 +68,7 @@ def _head(entry: KeyEntry) -> None:
     said = standing(entry, here.zone)
     facts = [
         f"{badge(said.verdict)} :small[:gray[{escape(vendor_label(entry.provider))}]]",
+        *team_words.line(entry),
         f":small[:material/public: {code(entry.endpoint)}]",
         f":small[:material/calendar_today: Added {day(entry.created_at, here.zone)}]",
     ]
@@ -90,7 +91,7 @@ def _head(entry: KeyEntry) -> None:
         st.markdown("  \n".join(facts))
         st.markdown("  \n".join(told))
     with st.container(horizontal=True, gap="small"):
-        if st.button("Open key", icon=":material/edit:", key="drawer.open"):
+        if entry.may_change and st.button("Open key", icon=":material/edit:", key="drawer.open"):
             overview_actions.lead_to_form(entry)
         overview_actions.check_button(entry, "drawer.check", "Check API Key")
 

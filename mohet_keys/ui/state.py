@@ -167,6 +167,8 @@ class UiState:
     editing_version: int = 0
     deleting: str | None = None
     """Id of the key the delete dialog asks about."""
+    sharing: str | None = None
+    """Id of the key the dialog asks about that shares it with the team, or makes it private."""
     replacing: dict[str, Replacing] = field(default_factory=dict)
     """Open forms for a new secret, by key id; of several, all but one wait for their tests."""
     revealing: Revealing | None = None
