@@ -21,6 +21,7 @@ from mohet_keys.safe import Safe
 from mohet_keys.service import KeyService
 from mohet_keys.settings import Settings
 from mohet_keys.starting import Starter
+from mohet_keys.team import Team
 from mohet_keys.validation import ValidationService
 from mohet_keys.visitors import Visitors
 from mohet_keys.watching import Watcher
@@ -40,6 +41,7 @@ class Parts:
     chats: ChatService
     starter: Starter
     replacer: Replacer
+    team: Team
     outbound: Outbound
     repository: Repository
     safe: Safe
@@ -92,12 +94,13 @@ def build(settings: Settings | None = None, *, outbound: Outbound | None = None)
         chats=ChatService(keys, way_out),
         starter=Starter(keys, checks),
         replacer=replacer,
+        team=Team(repository),
         outbound=way_out,
         repository=repository,
         safe=safe,
         presence=Presence(repository, safe),
         watcher=Watcher(
-            KeyService(repository, safe, rights=BackgroundRights(repository.people)),
+            KeyService(repository, safe, rights=BackgroundRights(repository)),
             repository,
             way_out,
             every=timedelta(minutes=settings.watch_minutes),

@@ -15,5 +15,5 @@ def show(wanted: Wanted) -> None:
 
 
 def _made(wanted: Wanted) -> download_link.Made:
-    made = activity.table(resources.parts().repository.journal, wanted, clock.zone())
+    made = resources.record().table(wanted, clock.zone(), owner=resources.owner())
     return download_link.Made(made.content, activity.cut_words(made.rows) if made.is_cut else "")
