@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
 from typing import Any, Literal
@@ -50,14 +50,26 @@ def listed(owner: str, source: FromClause = KEY) -> Select[Any]:
 
     `source` is the table of keys, perhaps joined to what narrows it.
     """
+    return _beside(owner, source).where(KEY.c.owner == owner)
+
+
+def among(owner: str, key_ids: Sequence[str]) -> Select[Any]:
+    """Those of these keys that are the owner's.
+
+    To an expression no index leads. By one for the owner, SQLite would walk all of the owner's keys
+    rather than look up more than a handful by their ids.
+    """
+    mine_ = KEY.c.owner.concat("") == owner
+    return _beside(owner, KEY).where(KEY.c.id.in_(key_ids), mine_)
+
+
+def _beside(owner: str, source: FromClause) -> Select[Any]:
     checked = and_(CHECK.c.key_id == KEY.c.id, CHECK.c.revision == KEY.c.revision)
     chosen = and_(SELECTION.c.key_id == KEY.c.id, SELECTION.c.owner == owner)
     beside = source.outerjoin(CHECK, checked).outerjoin(SELECTION, chosen)
-    return (
-        select(*_LISTED, *_CHECKED, SELECTION.c.owner.label("chosen_by"), FORMER.c.undo_until)
-        .select_from(beside.outerjoin(FORMER, FORMER.c.key_id == KEY.c.id))
-        .where(KEY.c.owner == owner)
-    )
+    return select(
+        *_LISTED, *_CHECKED, SELECTION.c.owner.label("chosen_by"), FORMER.c.undo_until
+    ).select_from(beside.outerjoin(FORMER, FORMER.c.key_id == KEY.c.id))
 
 
 @lru_cache(maxsize=KEPT)

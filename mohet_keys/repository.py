@@ -25,11 +25,11 @@ from mohet_keys.providers import BY_SLUG
 from mohet_keys.queries import (
     RANKS,
     Sort,
+    among,
     counted,
     filtered,
     former_of,
     is_past,
-    listed,
     mine,
     named,
     paged,
@@ -127,7 +127,7 @@ class Repository:
         wanted = list(filter(is_storable, dict.fromkeys(key_ids)))
         with self._database.reading() as connection:
             parts = (wanted[at : at + _AT_ONCE] for at in range(0, len(wanted), _AT_ONCE))
-            asked = (listed(owner).where(KEY.c.id.in_(part)) for part in parts)
+            asked = (among(owner, part) for part in parts)
             return [entry_of(r) for each in asked for r in connection.execute(each).mappings()]
 
     def find(self, ref: str, owner: str) -> KeyEntry:
