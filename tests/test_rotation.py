@@ -679,7 +679,7 @@ def test_t51_killed_at_every_step(
     killed: dict[str, Any], case: str, points: int, states: int
 ) -> None:
     """At each step both keys, and before retire the old one alone, open everything; from each
-    state that a kill leaves, what is run again comes to its end; and never do two data keys seal."""
+    state that kills leave, what is run again comes to its end; never do two data keys seal."""
     found = killed[case]
     assert found["broken"] == []
     assert found["points"] >= points
