@@ -16,7 +16,7 @@ from mohet_keys.model import CheckResult, Diagnosis, Doing, KeyEntry, Verdict
 from mohet_keys.repository import Repository, RowChanges
 from mohet_keys.uses import DayOfUse, Spent
 from tests.masters import bare_store
-from tests.test_repository import ME, put, sealing, steps
+from tests.test_repository import ME, put, sealing
 
 NOW = datetime(2026, 3, 10, 12, 30, tzinfo=UTC)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
@@ -158,17 +158,6 @@ def test_messages_are_counted_by_day(store: Repository) -> None:
     assert store.uses.days(ME, second, key_id=one.id) == [DayOfUse(second, 2, 1, 1, 2)]
     assert [store.entry(each.id, ME).used_at for each in (one, other)] == [NOW + HOUR, NOW]
     assert store.uses.days("eve", first) == []
-
-
-def test_when_a_key_was_last_used_is_read_off_its_last_day(store: Repository) -> None:
-    """That a key is used every day for a month makes it no longer to find out."""
-    entry = put(store)
-    store.uses.count(entry.id, ME, NOW, Spent())
-    new = steps(store, lambda: store.uses.last_used([entry.id]))
-    for day in range(1, 30):
-        store.uses.count(entry.id, ME, NOW - DAY * day, Spent())
-    assert steps(store, lambda: store.uses.last_used([entry.id])) < 1.1 * new
-    assert store.uses.last_used([entry.id]) == {entry.id: NOW}
 
 
 def test_a_message_is_counted_with_the_record_of_its_end(store: Repository) -> None:
