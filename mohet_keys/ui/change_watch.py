@@ -6,6 +6,8 @@ there is a notice besides.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import streamlit as st
 
 from mohet_keys.errors import StoreError
@@ -44,7 +46,7 @@ def show(now: Chosen | None) -> None:
     """Tell what turned worse since the visitor last saw it, and watch for the next change."""
     resources.parts().presence.touch()
     _tell(now)
-    _watch(now.mark if now else None)
+    _watch(now.mark if now else None, iter([True]))
 
 
 def _tell(now: Chosen | None) -> None:
@@ -78,7 +80,10 @@ def _is_worse(before: SeenKey, seen: SeenKey) -> bool:
 
 
 @st.fragment(run_every=EVERY)
-def _watch(drawn: tuple[object, ...] | None) -> None:
+def _watch(drawn: tuple[object, ...] | None, just_read: Iterator[bool]) -> None:
+    """Look whether it still is what was drawn; not with the page, which has `just_read` it."""
+    if next(just_read, False):
+        return
     try:
         now = chosen()
     except StoreError:
