@@ -1,4 +1,5 @@
-"""All keys of an owner checked at once, in the background: how far that is, at any moment."""
+"""All keys that somebody may check, checked at once in the background: how far that is, at any
+moment."""
 
 from __future__ import annotations
 
@@ -67,7 +68,7 @@ class _Tally:
 
 
 class CheckAll:
-    """One run over all keys of an owner, begun when it is made. Threads may share it.
+    """One run over all keys that `owner` may check, begun when it is made. Threads may share it.
 
     It goes on to its end whether or not anybody looks, and has nothing of a secret. `monotonic`
     tells seconds.
@@ -159,7 +160,7 @@ class CheckAll:
 
     async def _run(self) -> None:
         page = await asyncio.to_thread(self._keys.list, owner=self._owner, sort="name")
-        self._begin(page.entries)
+        self._begin([entry for entry in page.entries if entry.may_change])
         await self._checks.check_many(
             list(self._providers),
             owner=self._owner,

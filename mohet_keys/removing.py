@@ -60,7 +60,9 @@ class Removing(Opening):
             entry = asked.to_change(self._repository.entry(key_id, owner))
             if not entry.shared:
                 return NOBODY
-            return self._told_of(asked.person, self._repository.chosen_by(key_id, but=owner))
+            return self._told_of(
+                asked.person, self._repository.shelves.chosen_by(key_id, but=owner)
+            )
 
     def remove(self, key_id: str, *, owner: str, version: int | None = None) -> Gone:
         """Delete a key for good, and every selection of it.
