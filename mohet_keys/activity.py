@@ -7,12 +7,15 @@ so each text is made harmless for where it goes: a page, a terminal or a spreads
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta, tzinfo
 
 from mohet_keys.errors import NotFoundError
 from mohet_keys.journal import UNREADABLE, Journal, Wanted
-from mohet_keys.model import Activity
+from mohet_keys.model import LOCAL_OWNER, Activity
+from mohet_keys.repository import Repository
+from mohet_keys.rights import Rights
+from mohet_keys.rows import is_storable
 from mohet_keys.spreadsheet import BOM, cell, harmless, lines
 from mohet_keys.standing import WORDS, vendor_label
 
@@ -44,6 +47,8 @@ ACTIONS: dict[str, str] = {
     "role": "Role changed",
     "disable": "Disabled",
     "enable": "Enabled",
+    "hand_over": "Handed over",
+    "rules": "Rules changed",
     "denied": "Denied",
 }
 """What can happen, as people read it."""
@@ -95,17 +100,6 @@ def since(period: str, now: datetime) -> datetime | None:
     """When a period began; None for all of the time."""
     length = PERIODS.get(period)
     return None if length is None else now - length
-
-
-def of_key(journal: Journal, key_id: str, owner: str) -> Wanted:
-    """What happened to a key, also to one that is gone. Raises NotFoundError, StoreError.
-
-    What happened to somebody else's key is not found, like that of no key.
-    """
-    wanted = Wanted(owner=owner, key_id=key_id)
-    if not key_id or not journal.page(wanted, limit=1):
-        raise NotFoundError
-    return wanted
 
 
 # --- words ------------------------------------------------------------------------------------
@@ -209,3 +203,50 @@ def _parts(entries: Iterator[Activity]) -> Iterator[list[Activity]]:
             part = []
     if part:
         yield part
+
+
+# --- for whoever asks -------------------------------------------------------------------------
+
+_TRIED = "see the activity"
+_NO_KEY = "-"
+"""The id of no key: what cannot be one is looked for as long as what could."""
+
+
+class Record:
+    """What happened, for whoever asks: their own doings and what was done to keys of theirs; for
+    administrators everybody's. Any method may raise StoreError, and DeniedError.
+
+    `involving` and `owner` of what is wanted can narrow that, and never widen it.
+    """
+
+    def __init__(self, repository: Repository, *, rights: Rights | None = None) -> None:
+        self._journal = repository.journal
+        self._rights = rights or Rights(repository)
+
+    def page(
+        self, wanted: Wanted, *, owner: str, before: int | None = None, size: int = PAGE
+    ) -> Page:
+        """What happened before the entry `before`, or until now."""
+        return page(self._journal, self._allowed(wanted, owner), before=before, size=size)
+
+    def table(self, wanted: Wanted, zone: tzinfo, *, owner: str) -> Table:
+        """What happened as CSV in UTF-8, the latest first; its last line says when it was cut."""
+        return table(self._journal, self._allowed(wanted, owner), zone)
+
+    def of_key(self, key_id: str, *, owner: str) -> Wanted:
+        """What happened to a key, also to one that is gone. Raises NotFoundError.
+
+        What happened to somebody else's key is not found, like that of no key.
+        """
+        with self._rights.asking(_TRIED, owner, key_id):
+            wanted = Wanted(key_id=key_id if key_id and is_storable(key_id) else _NO_KEY)
+            allowed = self._allowed(wanted, owner)
+            if not self._journal.page(allowed, limit=1):
+                raise NotFoundError
+            return allowed
+
+    def _allowed(self, wanted: Wanted, owner: str) -> Wanted:
+        person = self._rights.let_in(_TRIED, owner)
+        if owner == LOCAL_OWNER:
+            return replace(wanted, owner=owner)
+        return wanted if person.is_administrator else replace(wanted, involving=owner)

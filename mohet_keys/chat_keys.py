@@ -11,7 +11,15 @@ from functools import partial
 from typing import Protocol
 
 from mohet_keys.case import KEY_WORKS, NO_KEY_NEEDED, label_of
-from mohet_keys.errors import DeniedError, LockedError, MohetError, NotFoundError, RefusedError
+from mohet_keys.errors import (
+    DeniedError,
+    LimitError,
+    LockedError,
+    MohetError,
+    NotFoundError,
+    RefusedError,
+    RuleError,
+)
 from mohet_keys.model import (
     Action,
     CheckResult,
@@ -133,6 +141,8 @@ class ChatKey:
             return Taken(entry, self._keys.open(self.id, owner=self._owner, why="chat"))
         except NotFoundError:
             return Taken()
+        except RuleError as error:
+            return Taken(entry, None, ruled_out(error))
         except RefusedError as error:
             said = Diagnosis(Verdict.UNCHECKED, "held back", str(error), "Move it, or check it.")
             return Taken(entry, None, said)
@@ -185,6 +195,16 @@ def answered(key: OpenedKey) -> Diagnosis:
     if not key.secret:
         return Diagnosis(Verdict.VALID, NO_KEY_NEEDED, f"{label} answers and needs no key.")
     return Diagnosis(Verdict.VALID, KEY_WORKS, f"{label} answered a message through this key.")
+
+
+def ruled_out(error: RuleError) -> Diagnosis:
+    """The team's rules forbid it, or allow no more this month."""
+    if isinstance(error, LimitError):
+        remedy = "Select another key, or ask an administrator."
+        if error.of == "person":
+            remedy = "Ask an administrator if you need more."
+        return Diagnosis(Verdict.UNCHECKED, "monthly limit reached", str(error), remedy)
+    return Diagnosis(Verdict.UNCHECKED, "not allowed", str(error), "Ask an administrator.")
 
 
 def not_carried_out(why: str) -> Diagnosis:

@@ -1,4 +1,5 @@
-"""All keys of an owner checked at once, in the background: how far that is, at any moment."""
+"""All keys that somebody may check, checked at once in the background: how far that is, at any
+moment."""
 
 from __future__ import annotations
 
@@ -67,7 +68,7 @@ class _Tally:
 
 
 class CheckAll:
-    """One run over all keys that somebody may check, begun when it is made. Threads may share it.
+    """One run over all keys that `owner` may check, begun when it is made. Threads may share it.
 
     It goes on to its end whether or not anybody looks, and has nothing of a secret. `monotonic`
     tells seconds.

@@ -9,7 +9,9 @@
     ├── LockedError            the stored secret cannot be opened; says why and the way back
     │   └── SealError          one sealed value does not belong where it stands, or was altered
     ├── RefusedError           a rule forbids it; nothing changed
-    │   └── PassphraseError    a file does not open with this passphrase, or was altered
+    │   ├── PassphraseError    a file does not open with this passphrase, or was altered
+    │   └── RuleError          the team's administrators do not allow it
+    │       └── LimitError     as many messages were sent this month as they allow
     ├── StoreError             the store cannot be opened or written
     │   └── MasterKeyError     a master key is malformed, or two of them disagree
     └── TransportError         a request got no whole answer; says what kind of failure
@@ -109,6 +111,29 @@ class PassphraseError(RefusedError):
     """A file does not open: another passphrase sealed it, or it was altered. It cannot be told."""
 
     code = "passphrase"
+
+
+class RuleError(RefusedError):
+    """A rule of the team's administrators forbids this."""
+
+    code = "rule"
+
+
+class LimitError(RuleError):
+    """No more messages this month. `of` is whose limit it is; it starts anew at `resets_at`."""
+
+    code = "limit"
+
+    def __init__(self, of: Literal["person", "key"], limit: int, resets_at: datetime) -> None:
+        whose = "Your monthly limit" if of == "person" else "The monthly limit for this key"
+        requests = "request" if limit == 1 else "requests"
+        day = f"{resets_at.day} {resets_at:%B}"
+        super().__init__(
+            f"{whose} of {limit:,} {requests} is reached. It starts anew on {day} (UTC)."
+        )
+        self.of: Literal["person", "key"] = of
+        self.limit = limit
+        self.resets_at = resets_at
 
 
 class StoreError(MohetError):

@@ -38,6 +38,7 @@ class Guards:
     deadline: bool = True
     plain_http: bool = True
     link_local: bool = True
+    private: bool = True
     origin: bool = True
     secret: bool = True
     scrub: bool = True
@@ -109,10 +110,11 @@ class Rules:
         """Whether an address that a host was found at may be dialled."""
         if self.guards.link_local and not self.policy.allows(address):
             return False
-        if secure or self.key.allow_http or not self.guards.plain_http:
-            return True
         found = addresses.literal(address)
-        return found is not None and addresses.is_private(found)
+        is_private = found is not None and addresses.is_private(found)
+        if self.guards.private and is_private and not self.key.allow_private:
+            return False
+        return secure or self.key.allow_http or not self.guards.plain_http or is_private
 
     def vet_head(self, status: int, headers: Mapping[str, str], max_bytes: int) -> None:
         """Refuse an answer whose body is not worth reading. Header names are in lower case."""

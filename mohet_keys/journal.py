@@ -12,17 +12,30 @@ from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Select, bindparam, func, insert, or_, select
+from sqlalchemy import (
+    Connection,
+    Select,
+    bindparam,
+    func,
+    insert,
+    literal_column,
+    or_,
+    select,
+    union,
+)
 
 from mohet_keys import endpoints, uses
 from mohet_keys.database import ClashError, Database
 from mohet_keys.errors import InputError, StoreError
-from mohet_keys.model import Activity, Doing, KeyEntry, Spent
+from mohet_keys.model import LOCAL_OWNER, Activity, Doing, KeyEntry, Spent
 from mohet_keys.rows import storable
+from mohet_keys.rules import TeamRules
 from mohet_keys.tables import EVENT, KEY, OUTCOME
 
 MARK = 16
 """Hex digits of a fingerprint that are recorded: enough to tell secrets apart."""
+MESSAGE = "chat"
+"""The action that is counted against a limit."""
 UNREADABLE = "unreadable"
 """The action of an entry that somebody altered in the database so that it cannot be read."""
 NOT_RECORDED = "This cannot be recorded, so it was not done."
@@ -42,6 +55,8 @@ class Wanted:
     """
 
     owner: str | None = None
+    involving: str | None = None
+    """Whoever did it, or had it done to a key of theirs."""
     action: str = ""
     provider: str = ""
     key_id: str = ""
@@ -62,11 +77,18 @@ class Journal:
         """Record something before it happens, and have it on disk. Returns its number."""
         return self.begin_all([doing])[0]
 
-    def begin_all(self, doings: Sequence[Doing]) -> list[int]:
-        """The same for several in one transaction. Returns their numbers, in order."""
+    def begin_all(self, doings: Sequence[Doing], rules: TeamRules | None = None) -> list[int]:
+        """The same for several in one transaction. Returns their numbers, in order.
+
+        With `rules` a message is counted for whoever sends it. Raises LimitError when they allow no
+        more, and nothing is recorded then.
+        """
         if not doings:
             return []
         with _needed(), self._database.writing() as connection:
+            for doing in doings if rules else ():
+                if rules and doing.action == MESSAGE and doing.key_id and not doing.result:
+                    uses.take(connection, doing.actor, doing.key_id, doing.at, rules)
             return [write(connection, doing) for doing in doings]
 
     def end(
@@ -89,9 +111,7 @@ class Journal:
         self, wanted: Wanted, *, before: int | None = None, limit: int | None = None
     ) -> list[Activity]:
         """What happened, the latest first; only what is older than the entry `before`, if given."""
-        asked = _narrowed(_ENTRIES, wanted).order_by(EVENT.c.id.desc()).limit(limit)
-        if before is not None:
-            asked = asked.where(EVENT.c.id < before)
+        asked = _asked(wanted, before, limit)
         try:
             return self._read(asked)
         except (StoreError, TypeError):  # the latter for a time that is no text
@@ -180,10 +200,12 @@ def close(connection: Connection, number: int, result: str, at: datetime, detail
 
 def _count(connection: Connection, number: int, at: datetime, spent: Spent) -> None:
     """Count a message for the key that it was recorded of."""
-    asked = select(EVENT.c.key_id, EVENT.c.owner).where(EVENT.c.id == number)
+    asked = select(EVENT.c.key_id, EVENT.c.owner, EVENT.c.actor).where(EVENT.c.id == number)
     sent = connection.execute(asked).first()
     if sent is not None and sent.key_id is not None:
         uses.add(connection, sent.key_id, sent.owner, at, spent)
+        if sent.actor != LOCAL_OWNER:
+            uses.spend(connection, sent.actor, sent.key_id, at, spent)
 
 
 _TEXTS = (
@@ -196,11 +218,33 @@ _ENTRIES = select(
     _DETAIL.label("detail"),
 ).select_from(EVENT.outerjoin(OUTCOME, OUTCOME.c.event_id == EVENT.c.id))
 
+_NUMBERS = select(EVENT.c.id).select_from(
+    EVENT.outerjoin(OUTCOME, OUTCOME.c.event_id == EVENT.c.id)
+)
+
 
 def _activity(row: Mapping[Any, Any]) -> Activity:
     if not all(isinstance(row[name], str) for name in _TEXTS):
         raise ValueError("an entry holds something else than text")
     return Activity(**row)
+
+
+def _asked(wanted: Wanted, before: int | None, limit: int | None) -> Select[Any]:
+    """The entries that are wanted, the latest first."""
+
+    def narrowed(asked: Select[Any]) -> Select[Any]:
+        asked = _narrowed(asked, wanted)
+        return asked if before is None else asked.where(EVENT.c.id < before)
+
+    if wanted.involving is None:
+        return narrowed(_ENTRIES).order_by(EVENT.c.id.desc()).limit(limit)
+    # Both are read in the order of their index and merged as far as the page goes.
+    parts = (
+        narrowed(_NUMBERS.where(column == wanted.involving))
+        for column in (EVENT.c.actor, EVENT.c.owner)
+    )
+    cut = union(*parts).order_by(literal_column("id").desc()).limit(limit).subquery("cut")
+    return _ENTRIES.join(cut, cut.c.id == EVENT.c.id).order_by(EVENT.c.id.desc())
 
 
 def _narrowed(asked: Select[Any], wanted: Wanted) -> Select[Any]:

@@ -11,6 +11,7 @@ from mohet_keys.errors import InputError, LockedError, RefusedError
 from mohet_keys.journal import about, host_of
 from mohet_keys.keyring import OutdatedSealError
 from mohet_keys.model import UNDO_FOR, Action, KeyChanges, KeyEntry, NewKey, OpenedKey
+from mohet_keys.opening import kept_in
 from mohet_keys.providers import BY_SLUG, sign_of
 from mohet_keys.removing import seen
 from mohet_keys.repository import UNSET, NewRow, RowChanges, SealedRow
@@ -39,10 +40,11 @@ class Keeping(Sharing):
 
     def add(self, new: NewKey, *, owner: str) -> Saved:
         """Save a key. Raises InputError for what was typed, LockedError, StoreError."""
-        with self._asking("add a key", owner):
+        with self._asking("add a key", owner) as asked:
             row = provider_row(new.provider)
             self._safe.require()
             typed = read_new(new)
+            self._vet_new(asked, row.slug, typed.endpoint)
             key_id = str(uuid.uuid4())
             label = Label(key_id, row.slug, typed.endpoint, 1, typed.allow_http)
 
@@ -56,10 +58,11 @@ class Keeping(Sharing):
 
     def prepare(self, new: NewKey, *, owner: str) -> Prepared:
         """A key as `add` would save it. Nothing is written. Raises InputError, LockedError."""
-        with self._asking("add a key", owner):
+        with self._asking("add a key", owner) as asked:
             row = provider_row(new.provider)
             self._safe.require()
             typed = read_new(new)
+            self._vet_new(asked, row.slug, typed.endpoint)
             print_ = self._fingerprint(typed.secret)
             twin = self._repository.twin(owner, print_) if print_ else None
             label = Label(str(uuid.uuid4()), row.slug, typed.endpoint, 1, typed.allow_http)
@@ -75,7 +78,8 @@ class Keeping(Sharing):
 
         Raises InputError when name or secret is taken by now, LockedError, StoreError.
         """
-        with self._asking("add a key", owner):
+        with self._asking("add a key", owner) as asked:
+            self._vet_new(asked, prepared.row.provider, prepared.row.endpoint)
             row = replace(prepared.row, owner=owner, created_at=self._clock())
             if name is not None:
                 cleaned = pasted.clean_name(name)
@@ -122,6 +126,7 @@ class Keeping(Sharing):
                 return self._rename(entry, typed, owner)
             if moved and not typed.secret:
                 require_no_secret(entry, typed)
+            self._vet(asked, entry.provider, typed.endpoint)
             return self._reseal(entry, typed, owner, typed_by=owner)
 
     def move(self, key_id: str, *, owner: str, version: int) -> Saved:
@@ -140,6 +145,7 @@ class Keeping(Sharing):
             if sign is None or sign.slug != row.slug:  # the mark in the row is not sealed
                 raise RefusedError(_IMMOVABLE)
             there = endpoints.canonical(row.endpoint)
+            self._vet(asked, row.slug, there)
             typed = Typed(entry.name, secret, there, False, (), row.slug)
             return self._reseal(entry, typed, owner, action="move")
 
@@ -169,8 +175,10 @@ class Keeping(Sharing):
             present = self._opened(sealed, doing)
             typed = pasted.clean_secret(secret, optional=False)
             print_ = self._replacing(entry, present, typed.secret, owner)
+            rules = self._vet(asked, entry.provider, entry.endpoint)
             use = self._begin(replace(doing, mark=print_ or ""))
             key = replace(present, id="", revision=0, secret=typed.secret, use=use)
+            key = kept_in(key, rules)
             return Trial(entry.id, entry.version, key, typed.notes)
 
     def _replacing(

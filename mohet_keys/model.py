@@ -168,6 +168,8 @@ Action = Literal[
     "role",
     "disable",
     "enable",
+    "hand_over",
+    "rules",
     "denied",
 ]
 """What can happen to a key, or to all of them. Stored, so a word is never changed."""
@@ -305,6 +307,8 @@ class OpenedKey:
     revision: int
     secret: str | None = field(repr=False)
     allow_http: bool = False
+    allow_private: bool = True
+    """Whether its host may be at an address of a private network."""
     use: int = 0
     """The record of this use, for its outcome; 0 for a key that is not saved."""
 

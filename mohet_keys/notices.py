@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -73,7 +73,11 @@ def tell(
     Works in a transaction that is under way.
     """
     told = {entry.owner: False} | dict.fromkeys(choosers, True)
-    for person, had_selected in told.items():
-        if person != by:
-            said = storable(words(entry, had_selected=had_selected))
-            connection.execute(insert(NOTICE).values(person=person, at=at, words=said))
+    said = {each: words(entry, had_selected=had) for each, had in told.items() if each != by}
+    say(connection, said, at)
+
+
+def say(connection: Connection, words: Mapping[str, str], at: datetime) -> None:
+    """Have each of these people told something, in a transaction that is under way."""
+    for person, told in words.items():
+        connection.execute(insert(NOTICE).values(person=person, at=at, words=storable(told)))

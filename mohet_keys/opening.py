@@ -6,18 +6,16 @@ Each use is on record before it happens; one that cannot be recorded does not ha
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from mohet_keys import pasted
-from mohet_keys.errors import DeniedError, NotFoundError, RefusedError, SealError, StoreError
+from mohet_keys.errors import DeniedError, NotFoundError, RefusedError, RuleError, SealError
 from mohet_keys.journal import MARK, Wanted, about
 from mohet_keys.model import (
     LOCAL_OWNER,
-    LOCAL_PERSON,
     Action,
     Doing,
     KeyEntry,
@@ -27,7 +25,7 @@ from mohet_keys.model import (
 )
 from mohet_keys.repository import Repository, SealedRow
 from mohet_keys.rights import Asked, Rights, may_change
-from mohet_keys.rows import is_storable
+from mohet_keys.rules import TeamRules
 from mohet_keys.safe import Safe
 from mohet_keys.sealed import Label
 from mohet_keys.standing import standing
@@ -36,8 +34,6 @@ SHOWN_FOR = timedelta(seconds=20)
 """How long a secret may be seen after it was asked for."""
 WATCHER = "watcher"
 """Who looks at the keys of people who sign in, in the record."""
-LONGEST_ID = 64
-"""Characters of a key id that is recorded when it was asked for in vain."""
 _NOT_SHOWN = "Secrets are not shown here. MOHET_ALLOW_REVEAL=1 would allow it."
 _NOTHING_TO_SHOW = "This key has no secret that could be shown."
 _HIDDEN = "The time to see this secret is over. Ask for it again."
@@ -73,7 +69,8 @@ class Opening:
     ) -> None:
         self._repository = repository
         self._safe = safe
-        self._rights = rights or Rights(repository.people)
+        self._rights = rights or Rights(repository, clock=clock)
+        self._asking = self._rights.asking
         self._clock = clock
         self.allow_reveal = allow_reveal
 
@@ -106,14 +103,15 @@ class Opening:
         `open` would raise it for. Raises StoreError.
         """
         with self._asking(_TRIED.get(why, "use"), owner) as asked:
+            rules = self._rules(owner)
             rows = {row.entry.id: row for row in self._repository.sealed_all(key_ids, owner)}
-        outcomes = [self._for_use(asked, rows.get(key_id), why) for key_id in key_ids]
-        doings = {}
-        for place, (key_id, outcome) in enumerate(zip(key_ids, outcomes, strict=True)):
-            doing = self._to_record(asked, key_id, rows.get(key_id), outcome, why)
-            if doing is not None:
-                doings[place] = doing
-        told = self._repository.journal.begin_all(list(doings.values()))
+            outcomes = [self._for_use(asked, rows.get(key_id), why, rules) for key_id in key_ids]
+            doings = {}
+            for place, (key_id, outcome) in enumerate(zip(key_ids, outcomes, strict=True)):
+                doing = self._to_record(asked, key_id, rows.get(key_id), outcome, why)
+                if doing is not None:
+                    doings[place] = doing
+            told = self._repository.journal.begin_all(list(doings.values()), rules)
         numbers = dict(zip(doings, told, strict=True))
         return [
             replace(outcome, use=numbers[place]) if isinstance(outcome, OpenedKey) else outcome
@@ -121,16 +119,20 @@ class Opening:
         ]
 
     def _for_use(
-        self, asked: Asked, sealed: SealedRow | None, why: Action
+        self, asked: Asked, sealed: SealedRow | None, why: Action, rules: TeamRules | None
     ) -> OpenedKey | Exception:
         """A key opened for a use that is not recorded yet, or why it may not be used."""
+        asked.entry = sealed.entry if sealed else None
         try:
             if sealed is None:
                 raise NotFoundError
             self._require(asked, sealed, why)
             if sealed.entry.looks_like:
                 raise RefusedError(standing(sealed.entry).explanation)
-            return self._unsealed(sealed)
+            key = self._unsealed(sealed)
+            if rules is not None and why != "export":
+                rules.vet(key.provider, key.destination)
+            return kept_in(key, rules)
         except Exception as error:  # noqa: BLE001  # what is wrong with one key stops no other
             return error.with_traceback(None)
 
@@ -150,9 +152,9 @@ class Opening:
         why: Action,
     ) -> Doing | None:
         """What is recorded of one key that was to be used; None for what says nothing."""
-        if isinstance(outcome, NotFoundError | DeniedError):
+        if isinstance(outcome, NotFoundError | DeniedError | RuleError):
             of_this = replace(asked, key_id=key_id, entry=sealed.entry if sealed else None)
-            return self._denial(of_this)
+            return self._rights.denial(of_this)
         if sealed is None or not isinstance(outcome, OpenedKey | SealError):
             return None
         doing = about(self._doing(why, asked.person.id, result=""), sealed.entry)
@@ -213,39 +215,23 @@ class Opening:
 
     # --- who asks -----------------------------------------------------------------------------
 
-    @contextmanager
-    def _asking(self, tried: str, owner: str, key_id: str | None = None) -> Iterator[Asked]:
-        """What somebody asks for; denied, or asked about no key of theirs, it is on record.
+    def _rules(self, owner: str) -> TeamRules | None:
+        """What is allowed to who asks, or to whose keys the app looks at; None for everything."""
+        return None if owner == LOCAL_OWNER else self._repository.rules.find()
 
-        Somebody else's key, an unknown one and a malformed id are recorded alike, so that they
-        cannot be told apart by how long that takes either. Raises DeniedError.
-        """
-        asked = Asked(LOCAL_PERSON, tried, key_id)
-        try:
-            asked.person = self._rights.person(owner)
-            yield asked
-        except (DeniedError, NotFoundError):
-            asked.person = replace(asked.person, id=owner)
-            denial = self._denial(asked)
-            if denial is not None:
-                with suppress(StoreError):  # it is denied whether or not that can be written down
-                    self._begin(denial)
-            raise
+    def _vet(self, asked: Asked, provider: str, endpoint: str) -> TeamRules | None:
+        """The rules for who asks, once they allow this provider and address. Raises RuleError."""
+        rules = self._rules(asked.person.id)
+        if rules is not None:
+            rules.vet(provider, endpoint)
+        return rules
 
-    def _denial(self, asked: Asked) -> Doing | None:
-        """That something was denied, for the record; None where there is nobody to deny it to.
-
-        What is said of a key is what whoever asked may know of it anyway, so never its mark.
-        """
-        if asked.person.id == LOCAL_OWNER or not self._rights.records_denials:
-            return None
-        doing = self._doing("denied", asked.person.id, result="refused", mark="")
-        doing = replace(doing, detail=f"tried to {asked.tried}")
-        if asked.entry is not None:
-            return about(doing, asked.entry)
-        key_id = asked.key_id or ""
-        storable = len(key_id) <= LONGEST_ID and is_storable(key_id)
-        return replace(doing, key_id=key_id if key_id and storable else None)
+    def _vet_new(self, asked: Asked, provider: str, endpoint: str) -> TeamRules | None:
+        """The same for a key that is to be saved. Raises RuleError."""
+        rules = self._vet(asked, provider, endpoint)
+        if rules is not None:
+            rules.vet_private(asked.person)
+        return rules
 
     def _shown(self, entry: KeyEntry, person: Person) -> KeyEntry:
         """The key as this person sees it."""
@@ -293,3 +279,10 @@ class Opening:
 
     def _begin(self, doing: Doing) -> int:
         return self._repository.journal.begin(doing)
+
+
+def kept_in(key: OpenedKey, rules: TeamRules | None) -> OpenedKey:
+    """The key, dialled on no private network that the team's rules do not name."""
+    if rules is None:
+        return key
+    return replace(key, allow_private=rules.allows_private(key.destination))

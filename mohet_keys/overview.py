@@ -17,6 +17,7 @@ from mohet_keys.model import KeyEntry, Verdict
 from mohet_keys.queries_overview import TROUBLED, Asked
 from mohet_keys.reminders import Reminder, Rules
 from mohet_keys.repository import Repository
+from mohet_keys.rights import Rights
 from mohet_keys.service import KeyService
 from mohet_keys.uses import DayOfUse
 
@@ -34,6 +35,7 @@ PERIODS: dict[str, timedelta] = {
 }
 """How far a chart looks back."""
 _BUCKETS = {"24 h": timedelta(hours=1), "7 d": timedelta(hours=6), "30 d": timedelta(days=1)}
+_TRIED = "see the overview"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 Why = Literal["verdict", "expires", "old"]
@@ -98,7 +100,10 @@ def _now() -> datetime:
 
 
 class Overview:
-    """What the Overview page asks. Any method may raise StoreError."""
+    """What the Overview page asks, of the keys that `owner` sees.
+
+    Any method may raise StoreError, and DeniedError for who may not ask.
+    """
 
     def __init__(
         self,
@@ -107,8 +112,10 @@ class Overview:
         *,
         clock: Callable[[], datetime] = _now,
         rules: Rules | None = None,
+        rights: Rights | None = None,
     ) -> None:
         self._keys = keys
+        self._rights = rights or Rights(repository, clock=clock)
         self._repository = repository
         self._survey = repository.survey
         self._clock = clock
@@ -118,6 +125,7 @@ class Overview:
 
     def figures(self, *, owner: str) -> Figures:
         """How many keys there are, and how they are."""
+        self._rights.let_in(_TRIED, owner)
         survey = self._survey
         counts = self._verdicts(owner)
         keys = sum(counts.values())
@@ -144,6 +152,7 @@ class Overview:
 
     def concerns(self, verdicts: Counts, *, owner: str, offset: int, limit: int) -> list[Concern]:
         """Keys that need something to be done, the worst first. `verdicts` is of the figures."""
+        self._rights.let_in(_TRIED, owner)
         found: list[tuple[str, Why]] = []
         for why, count in self._parts(owner, verdicts).items():
             wanted = limit - len(found)
@@ -197,6 +206,7 @@ class Overview:
     def page(self, asked: Asked, verdicts: Counts, *, owner: str, page: int = 1) -> Lines:
         """A page of the keys that are asked for, the first one being 1. `verdicts` is of the
         figures; a page behind the last one is the last one."""
+        self._rights.let_in(_TRIED, owner)
         if self._leaves_none(asked):
             return Lines((), 0)
         asked = self._while_locked(asked)
@@ -207,6 +217,7 @@ class Overview:
 
     def all(self, asked: Asked, *, owner: str, most: int) -> list[Line]:
         """All keys that are asked for, at most `most`, without their latencies."""
+        self._rights.let_in(_TRIED, owner)
         if self._leaves_none(asked):
             return []
         ids = self._survey.ids(owner, self._while_locked(asked), limit=most)
@@ -254,16 +265,19 @@ class Overview:
 
     def checks_of(self, key_id: str, *, owner: str, limit: int) -> list[Seen]:
         """The last checks of a key, the latest first."""
+        self._rights.let_in(_TRIED, owner)
         return self._repository.history.of_key(key_id, owner, limit=limit)
 
     def points(self, period: str, *, owner: str) -> list[Point]:
         """The checks of a period by provider and stretch of time, the oldest first."""
+        self._rights.let_in(_TRIED, owner)
         length, width = PERIODS[period], _BUCKETS[period]
         return gathered(self._repository.history.tallies(owner, self._clock() - length), width)
 
     def use(self, days: int, *, owner: str, key_id: str | None = None) -> list[DayOfUse]:
         """What was sent on each of the last days, of one key or of all, the oldest first. A day on
         which nothing was sent is there too, with nothing in it."""
+        self._rights.let_in(_TRIED, owner)
         today = self._clock().date()
         first = today - timedelta(days=days - 1)
         known = {day.day: day for day in self._repository.uses.days(owner, first, key_id=key_id)}

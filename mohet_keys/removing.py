@@ -61,7 +61,7 @@ class Removing(Opening):
             entry = asked.to_change(self._repository.entry(key_id, owner))
             if not entry.shared:
                 return NOBODY
-            others = self._repository.chosen_by(key_id, but=owner)
+            others = self._repository.shelves.chosen_by(key_id, but=owner)
             keeps = "" if also_owner else entry.owner
             return self._told_of(asked.person, [each for each in others if each != keeps])
 

@@ -10,17 +10,17 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Insert, Select, delete, func, insert, literal, select, update
+from sqlalchemy import Connection, Insert, delete, func, insert, literal, select, update
 
-from mohet_keys import history, journal, keyring, notices
+from mohet_keys import history, journal, keyring
 from mohet_keys.database import ClashError, Database
-from mohet_keys.errors import ConflictError, InputError, MohetError, NotFoundError
+from mohet_keys.errors import ConflictError, NotFoundError
 from mohet_keys.history import History
 from mohet_keys.journal import Journal
 from mohet_keys.keyring import Keyring
 from mohet_keys.leases import Leases
 from mohet_keys.migrations import migrate
-from mohet_keys.model import TEAM, CheckResult, Doing, KeyEntry, Selection, Verdict
+from mohet_keys.model import CheckResult, Doing, KeyEntry, Selection, Verdict
 from mohet_keys.notices import Notices, Words
 from mohet_keys.people import People
 from mohet_keys.queries import (
@@ -33,7 +33,6 @@ from mohet_keys.queries import (
     is_seen_by,
     listed,
     mine,
-    named,
     paged,
     ranked_as,
     referred,
@@ -54,7 +53,9 @@ from mohet_keys.rows import (
     is_storable,
     with_proof,
 )
+from mohet_keys.rulebook import RuleBook
 from mohet_keys.sessions import Sessions
+from mohet_keys.shelves import Shelves, first, found, in_the_way, one, taken, told_of_end
 from mohet_keys.tables import (
     CHECK,
     DATA_KEY,
@@ -106,6 +107,8 @@ class Repository:
         self.people = People(self._database)
         self.sessions = Sessions(self._database)
         self.notices = Notices(self._database)
+        self.shelves = Shelves(self._database)
+        self.rules = RuleBook(self._database)
         try:
             migrate(self._database)
             self._database.wipe()  # what a process that was killed could not
@@ -132,20 +135,21 @@ class Repository:
     def entry(self, key_id: str, owner: str) -> KeyEntry:
         """One key. Raises NotFoundError: unknown, malformed and somebody else's alike."""
         with self._database.reading() as connection:
-            return _one(connection, owner, key_id)
+            return one(connection, owner, key_id)
 
     def entries(self, key_ids: Sequence[str], owner: str) -> list[KeyEntry]:
         """Those of these keys that there are, in one go, in no certain order."""
-        wanted = list(filter(is_storable, dict.fromkeys(key_ids)))
+        wanted = list(dict.fromkeys(key_ids))
         with self._database.reading() as connection:
-            parts = (wanted[at : at + _AT_ONCE] for at in range(0, len(wanted), _AT_ONCE))
+            starts = range(0, len(wanted), _AT_ONCE)
+            parts = (list(filter(is_storable, wanted[at : at + _AT_ONCE])) for at in starts)
             asked = (listed(owner).where(KEY.c.id.in_(part)) for part in parts)
             return [entry_of(r) for each in asked for r in connection.execute(each).mappings()]
 
     def find(self, ref: str, owner: str) -> KeyEntry:
         """The key with this id, or named `provider/name`. Raises NotFoundError."""
         with self._database.reading() as connection:
-            return _found(_first(connection, referred(owner, ref)))
+            return found(first(connection, referred(owner, ref)))
 
     def page(
         self,
@@ -215,7 +219,7 @@ class Repository:
     def twin(self, owner: str, fingerprint: str) -> InTheWay | None:
         """The key of this very owner, wherever it stands, that has this fingerprint."""
         with self._database.reading() as connection:
-            return _in_the_way(connection, twin_of(owner, fingerprint))
+            return in_the_way(connection, twin_of(owner, fingerprint))
 
     def former(self, key_id: str, owner: str, now: datetime) -> FormerSecret | None:
         """The secret a key had before; None when it is past."""
@@ -239,9 +243,9 @@ class Repository:
                 keyring.require_active(connection, row.data_key_id)
                 connection.execute(insert(KEY).values(stamped))
                 _told(connection, doing)
-                return _one(connection, row.owner, row.id)
+                return one(connection, row.owner, row.id)
         except ClashError as clash:
-            raise self._taken(by, given, clash) from None
+            raise taken(self._database, by, given, clash) from None
 
     def update(
         self,
@@ -267,7 +271,7 @@ class Repository:
         seen = (KEY.c.id == key_id, KEY.c.version == version)
         try:
             with self._database.writing() as connection:
-                before = _one(connection, owner, key_id)
+                before = one(connection, owner, key_id)
                 if before.version != version:
                     raise ConflictError(before.name, before.updated_by, before.updated_at)
                 if "sealed" in given:
@@ -279,43 +283,12 @@ class Repository:
                     connection.execute(_keep_former(key_id, undo_until))
                 connection.execute(update(KEY).where(*seen).values(stamped))
                 _told(connection, doing)
-                after = _one(connection, owner, key_id)
+                after = one(connection, owner, key_id)
         except ClashError as clash:
-            raise self._taken(owner, {"id": key_id, **given}, clash) from None
+            raise taken(self._database, owner, {"id": key_id, **given}, clash) from None
         if "sealed" in given:
             self._database.wipe()
         return after
-
-    def place(
-        self,
-        entry: KeyEntry,
-        shelf: str,
-        *,
-        by: str,
-        doing: Doing,
-        words: Words | None = None,
-    ) -> list[str]:
-        """Put the version of a key that was seen on another shelf.
-
-        Whoever else had it selected and does not see it there has it selected no more; they and its
-        owner are told the `words`, and the former are returned. Raises InputError when its name is
-        taken there, ConflictError, NotFoundError.
-        """
-        values = {"shelf": shelf, "version": entry.version + 1}
-        stamped = {**values, "updated_at": doing.at, "updated_by": by}
-        try:
-            with self._database.writing() as connection:
-                before = _one(connection, by, entry.id)
-                if before.version != entry.version:
-                    raise ConflictError(before.name, before.updated_by, before.updated_at)
-                connection.execute(update(KEY).where(KEY.c.id == entry.id).values(stamped))
-                others = [] if shelf == TEAM else _parted(connection, entry, entry.owner)
-                if words is not None:
-                    notices.tell(connection, entry, words, doing.at, choosers=others, by=by)
-                journal.write(connection, doing)
-        except ClashError as clash:
-            raise self._taken(by, {"id": entry.id, "shelf": shelf}, clash) from None
-        return _but(others, by)
 
     def delete(
         self,
@@ -332,10 +305,10 @@ class Repository:
         Nothing is removed when `vet` raises, which gets the key as it is at that moment.
         """
         with self._database.writing() as connection:
-            before = _one(connection, owner, key_id)
+            before = one(connection, owner, key_id)
             if vet is not None:
                 vet(before)
-            others = _told_of(connection, before, owner, doing, words)
+            others = told_of_end(connection, before, owner, doing, words)
             _delete(connection, [key_id])
         self._database.wipe()
         return before, others
@@ -358,9 +331,9 @@ class Repository:
         others: dict[str, None] = {}
         with self._database.writing() as connection:
             for key_id, doing in wanted.items():
-                before = _first(connection, mine(owner, key_id))
+                before = first(connection, mine(owner, key_id))
                 if before is not None and vet(before):
-                    others |= dict.fromkeys(_told_of(connection, before, owner, doing, words))
+                    others |= dict.fromkeys(told_of_end(connection, before, owner, doing, words))
                     gone.append(before)
                 elif before is not None:
                     kept.append(before)
@@ -416,7 +389,7 @@ class Repository:
             if key_id is None:
                 connection.execute(delete(SELECTION).where(SELECTION.c.owner == owner))
                 return None
-            _one(connection, owner, key_id)
+            one(connection, owner, key_id)
             chosen = {"owner": owner, "key_id": key_id, "updated_at": at}
             if model is not None:
                 place = (MODEL_CHOICE.c.owner, MODEL_CHOICE.c.key_id)
@@ -424,50 +397,10 @@ class Repository:
             _put(connection, (SELECTION.c.owner,), chosen)
             return _selection(connection, owner)
 
-    def chosen_by(self, key_id: str, *, but: str) -> list[str]:
-        """Who has a key selected, but for one person."""
-        with self._database.reading() as connection:
-            return _but(_choosers(connection, key_id), but)
-
     def selection(self, owner: str) -> Selection | None:
         """The owner's selection."""
         with self._database.reading() as connection:
             return _selection(connection, owner)
-
-    def _taken(self, person: str, given: dict[str, Any], clash: ClashError) -> MohetError:
-        """What to say of a write that clashed: whose name or secret it was."""
-        columns = (KEY.c.owner, KEY.c.shelf, KEY.c.provider, KEY.c.name_key)
-        with self._database.reading() as connection:
-            own = connection.execute(select(*columns).where(KEY.c.id == given["id"])).mappings()
-            wanted = {"fingerprint": None, **dict(own.first() or {}), **given}
-            shelf, owner, but = wanted["shelf"], wanted["owner"], wanted["id"]
-            namesake = _in_the_way(connection, named(shelf, wanted, but=but))
-            twin = _in_the_way(connection, twin_of(owner, wanted["fingerprint"], but=but))
-        if namesake is not None:
-            return InputError("name", namesake.as_namesake(person))
-        if twin is not None:
-            return InputError("secret", twin.as_twin(person))
-        return clash
-
-
-def _first(connection: Connection, asked: Select[Any]) -> KeyEntry | None:
-    row = connection.execute(asked).mappings().first()
-    return None if row is None else entry_of(row)
-
-
-def _in_the_way(connection: Connection, asked: Select[Any]) -> InTheWay | None:
-    row = connection.execute(asked).first()
-    return None if row is None else InTheWay(*row)
-
-
-def _found(entry: KeyEntry | None) -> KeyEntry:
-    if entry is None:
-        raise NotFoundError
-    return entry
-
-
-def _one(connection: Connection, owner: str, key_id: str) -> KeyEntry:
-    return _found(_first(connection, mine(owner, key_id)))
 
 
 def _delete(connection: Connection, key_ids: Sequence[str]) -> None:
@@ -481,41 +414,6 @@ def _delete(connection: Connection, key_ids: Sequence[str]) -> None:
 def _told(connection: Connection, doing: Doing | None) -> None:
     if doing is not None:
         journal.write(connection, doing)
-
-
-def _choosers(connection: Connection, key_id: str) -> list[str]:
-    asked = select(SELECTION.c.owner).where(SELECTION.c.key_id == key_id)
-    return list(connection.execute(asked.order_by(SELECTION.c.owner)).scalars())
-
-
-def _but(people: Sequence[str], one: str) -> list[str]:
-    return [person for person in people if person != one]
-
-
-def _parted(connection: Connection, entry: KeyEntry, keeper: str) -> list[str]:
-    """Have nobody but one person have a key selected any more. Returns who had."""
-    others = _but(_choosers(connection, entry.id), keeper)
-    theirs = (SELECTION.c.key_id == entry.id, SELECTION.c.owner != keeper)
-    connection.execute(delete(SELECTION).where(*theirs))
-    return others
-
-
-def _told_of(
-    connection: Connection,
-    before: KeyEntry,
-    by: str,
-    doing: Doing | None,
-    words: Words | None,
-) -> list[str]:
-    """Record that a key goes, and tell those who have it selected. Returns who else does."""
-    if doing is not None:
-        journal.write(connection, journal.about(doing, before))
-    if not before.shared:
-        return []
-    others = _but(_choosers(connection, before.id), by)
-    if doing is not None and words is not None:
-        notices.tell(connection, before, words, doing.at, choosers=others, by=by)
-    return others
 
 
 def _has_secret_of(connection: Connection, key_id: str, fingerprint: str | None) -> bool:
@@ -537,7 +435,7 @@ def _noted(connection: Connection, result: CheckResult, owner: str) -> KeyEntry 
     if result.use:
         said = result.diagnosis
         journal.close(connection, result.use, said.verdict, result.checked_at, said.reason)
-    entry = _first(connection, mine(owner, result.key_id))
+    entry = first(connection, mine(owner, result.key_id))
     if entry is None or entry.revision != result.revision:
         return None
     history.write(connection, entry, result)
@@ -552,7 +450,7 @@ def _checked(connection: Connection, result: CheckResult, owner: str) -> CheckRe
     _put(connection, (CHECK.c.key_id,), check_columns(proved))
     ranked = update(KEY).where(KEY.c.id == entry.id)
     connection.execute(ranked.values(rank=RANKS[proved.diagnosis.verdict]))
-    return _one(connection, owner, entry.id).check or proved
+    return one(connection, owner, entry.id).check or proved
 
 
 def _selection(connection: Connection, owner: str) -> Selection | None:

@@ -1,45 +1,30 @@
 """Who may do what: decided from the store at the moment somebody asks, for every verb.
 
 A local run has one person, who may do everything with what is theirs and is looked up nowhere.
+What is denied to others is on record.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import secrets
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 
-from mohet_keys.errors import DeniedError
-from mohet_keys.model import LOCAL_OWNER, LOCAL_PERSON, KeyEntry, Person, Role
-from mohet_keys.people import People
+from mohet_keys.errors import DeniedError, NotFoundError, RuleError, StoreError
+from mohet_keys.journal import about
+from mohet_keys.model import LOCAL_OWNER, LOCAL_PERSON, Doing, KeyEntry, Person, Role
+from mohet_keys.repository import Repository
+from mohet_keys.rows import is_storable
 
-
-class Rights:
-    """The rights of people who sign in, and of the one who uses a local run."""
-
-    records_denials = True
-    """Whether what is denied is put on record."""
-
-    def __init__(self, people: People) -> None:
-        self._people = people
-
-    def person(self, person_id: str) -> Person:
-        """Who asks, as they are now. Raises DeniedError for nobody and for who is disabled."""
-        if person_id == LOCAL_OWNER:
-            return LOCAL_PERSON
-        found = self._people.find(person_id)
-        if found is None or found.disabled:
-            raise DeniedError
-        return found
+LONGEST_ID = 64
+"""Characters of a key id that is recorded when it was asked for in vain."""
+_ADMINISTRATORS_ALONE = "Only an administrator can do this."
 
 
-class BackgroundRights(Rights):
-    """What the app does by itself for a key's owner, who may have been disabled since: a team key
-    outlives that. Never for what a person asks."""
-
-    records_denials = False
-
-    def person(self, person_id: str) -> Person:
-        """The owner, whoever that is."""
-        return Person(person_id, person_id, Role.ADMINISTRATOR)
+def _now() -> datetime:
+    return datetime.now(UTC)
 
 
 @dataclass(slots=True)
@@ -74,6 +59,88 @@ class Asked:
                 f"Only who entered its secret can {self.tried} this key. Replace the secret first."
             )
         return entry
+
+    def to_administer(self) -> Person:
+        """Who asks, as an administrator. Raises DeniedError."""
+        if not self.person.is_administrator:
+            raise DeniedError(_ADMINISTRATORS_ALONE)
+        return self.person
+
+
+class Rights:
+    """The rights of people who sign in, and of the one who uses a local run."""
+
+    records_denials = True
+    """Whether what is denied is put on record."""
+
+    def __init__(self, repository: Repository, *, clock: Callable[[], datetime] = _now) -> None:
+        self._people = repository.people
+        self._journal = repository.journal
+        self._clock = clock
+
+    def person(self, person_id: str) -> Person:
+        """Who asks, as they are now. Raises DeniedError for nobody and for who is disabled."""
+        if person_id == LOCAL_OWNER:
+            return LOCAL_PERSON
+        found = self._people.find(person_id)
+        if found is None or found.disabled:
+            raise DeniedError
+        return found
+
+    @contextmanager
+    def asking(self, tried: str, owner: str, key_id: str | None = None) -> Iterator[Asked]:
+        """What somebody asks for; denied, or asked about no key of theirs, it is on record.
+
+        Somebody else's key, an unknown one and a malformed id are recorded alike, so that they
+        cannot be told apart by how long that takes either. Raises DeniedError.
+        """
+        asked = Asked(LOCAL_PERSON, tried, key_id)
+        try:
+            asked.person = self.person(owner)
+            yield asked
+        except (DeniedError, NotFoundError, RuleError):
+            asked.person = replace(asked.person, id=owner)
+            denial = self.denial(asked)
+            if denial is not None:
+                with suppress(StoreError):  # it is denied whether or not that can be written down
+                    self._journal.begin(denial)
+            raise
+
+    def let_in(self, tried: str, owner: str) -> Person:
+        """Who asks, for what takes no more than to be somebody. Raises DeniedError, on record."""
+        with self.asking(tried, owner) as asked:
+            return asked.person
+
+    def denial(self, asked: Asked) -> Doing | None:
+        """That something was denied, for the record; None where there is nobody to deny it to.
+
+        What is said of a key is what whoever asked may know of it anyway, so never its mark.
+        """
+        if asked.person.id == LOCAL_OWNER or not self.records_denials:
+            return None
+        doing = Doing(
+            *("denied", asked.person.id, asked.person.id, self._clock()),
+            result="refused",
+            detail=f"tried to {asked.tried}",
+            request_id=secrets.token_hex(6),
+            mark="",
+        )
+        if asked.entry is not None:
+            return about(doing, asked.entry)
+        key_id = asked.key_id or ""
+        storable = len(key_id) <= LONGEST_ID and is_storable(key_id)
+        return replace(doing, key_id=key_id if key_id and storable else None)
+
+
+class BackgroundRights(Rights):
+    """What the app does by itself for a key's owner, who may have been disabled since: a team key
+    outlives that. Never for what a person asks."""
+
+    records_denials = False
+
+    def person(self, person_id: str) -> Person:
+        """The owner, whoever that is."""
+        return Person(person_id, person_id, Role.ADMINISTRATOR)
 
 
 def may_change(person: Person, entry: KeyEntry) -> bool:

@@ -11,12 +11,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from mohet_keys import pasted
-from mohet_keys.errors import InputError, LockedError, RefusedError
+from mohet_keys.errors import InputError, LockedError, NotFoundError, RefusedError
 from mohet_keys.journal import host_of
 from mohet_keys.keeping import Keeping
 from mohet_keys.model import UNDO_FOR, CheckResult, KeyEntry, NewKey, OpenedKey, Selection
 from mohet_keys.model_choice import is_model_id
-from mohet_keys.opening import SHOWN_FOR
+from mohet_keys.opening import SHOWN_FOR, kept_in
 from mohet_keys.repository import Sort
 from mohet_keys.saving import Draft, Page, Prepared, Saved
 from mohet_keys.standing import held_diagnosis
@@ -46,7 +46,11 @@ class KeyService(Keeping):
         Raises DeniedError for whoever may not use anything any more.
         """
         self._rights.person(owner)
-        return bool(self._repository.entries([key_id], owner))
+        try:
+            self._repository.entry(key_id, owner)
+        except NotFoundError:
+            return False
+        return True
 
     def find(self, ref: str, *, owner: str) -> KeyEntry:
         """The key with this id, or named `provider/name`. Raises NotFoundError."""
@@ -137,14 +141,16 @@ class KeyService(Keeping):
 
         Raises InputError for what was typed, LockedError when nothing could be saved anyway.
         """
-        with self._asking("add a key", owner):
+        with self._asking("add a key", owner) as asked:
             row = provider_row(new.provider)
             self._safe.require()
             typed = read_new(new)
+            rules = self._vet_new(asked, row.slug, typed.endpoint)
             self._unused_fingerprint(typed.secret, owner)
             held = pasted.looks_like(typed.secret, row, typed.endpoint)
             secret = typed.secret or None
             key = OpenedKey("", row.slug, typed.endpoint, 0, secret, typed.allow_http)
+            key = kept_in(key, rules)
             return Draft(key, typed.name, held_diagnosis(held.slug) if held else None)
 
     def trying(self, draft: Draft, *, owner: str) -> OpenedKey:

@@ -29,20 +29,26 @@ class Sharing(Removing):
             if entry.shared:
                 return self._shown(entry, asked.person)
             doing = about(self._doing("share", owner), entry)
-            self._repository.place(entry, TEAM, by=owner, doing=doing)
+            self._repository.shelves.place(entry, TEAM, by=owner, doing=doing)
             return self._shown(self._repository.entry(key_id, owner), asked.person)
 
     def unshare(self, key_id: str, *, owner: str, version: int) -> Gone:
         """Give a key back to its owner alone, and clear everybody else's selection of it.
 
-        They are told. Raises as `share` does, InputError when its owner has a key of that name.
+        They are told. Raises as `share` does, InputError when its owner has a key of that name, and
+        RuleError when they may have no private keys.
         """
         with self._asking("stop sharing", owner, key_id) as asked:
             entry = seen(asked.to_change(self._repository.entry(key_id, owner)), version)
             if not entry.shared:
                 return Gone(self._shown(entry, asked.person))
+            rules = self._rules(owner)
+            if rules is not None:
+                rules.vet_private(asked.person)
             doing = about(self._doing("unshare", owner), entry)
             words = self._words(asked.person, "stopped sharing")
-            others = self._repository.place(entry, entry.owner, by=owner, doing=doing, words=words)
+            others = self._repository.shelves.place(
+                entry, entry.owner, by=owner, doing=doing, words=words
+            )
             after = replace(entry, shared=False, version=entry.version + 1)
             return Gone(self._shown(after, asked.person), self._told_of(asked.person, others))

@@ -373,6 +373,36 @@ class SignInRow(_Base, table=True):
     ended_at: datetime | None = _moment(IDENTITY, nullable=True)
 
 
+class RuleRow(_Base, table=True):
+    """What the administrators allow everybody: one row, or none while they changed nothing."""
+
+    __tablename__ = "rule"
+
+    id: int = Field(sa_column=Column(Integer, primary_key=True, autoincrement=False, info=IDENTITY))
+    providers: str | None = Field(default=None, sa_column=Column(Text, info=IDENTITY))
+    hosts: str = _text(IDENTITY)
+    only_these_hosts: bool = Field(sa_column_kwargs={"info": IDENTITY})
+    private_keys: bool = Field(sa_column_kwargs={"info": IDENTITY})
+    person_limit: int | None = Field(default=None, sa_column_kwargs={"info": IDENTITY})
+    key_limit: int | None = Field(default=None, sa_column_kwargs={"info": IDENTITY})
+
+
+class PersonUseRow(_Base, table=True):
+    """What one person sent through a key on one day. It outlives the key, for it is counted against
+    a limit."""
+
+    __tablename__ = "person_use"
+    __table_args__ = (Index("person_use_key", "key_id", "day"), Index("person_use_day", "day"))
+
+    person: str = _text(IDENTITY, primary_key=True)
+    day: str = _text(IDENTITY, primary_key=True)
+    key_id: str = _text(IDENTITY, primary_key=True)
+    requests: int = Field(sa_column_kwargs={"info": COSMETIC})
+    errors: int = Field(sa_column_kwargs={"info": COSMETIC})
+    tokens_in: int = Field(sa_column_kwargs={"info": COSMETIC})
+    tokens_out: int = Field(sa_column_kwargs={"info": COSMETIC})
+
+
 class NoticeRow(_Base, table=True):
     """What somebody is to be told, until they were."""
 
@@ -404,3 +434,5 @@ WATCH = METADATA.tables["watch"]
 PERSON = METADATA.tables["person"]
 SIGN_IN = METADATA.tables["sign_in"]
 NOTICE = METADATA.tables["notice"]
+RULE = METADATA.tables["rule"]
+PERSON_USE = METADATA.tables["person_use"]

@@ -23,6 +23,7 @@ from mohet_keys.errors import (
     MohetError,
     NotFoundError,
     RefusedError,
+    RuleError,
     TransportError,
 )
 from mohet_keys.flights import Flights
@@ -200,7 +201,7 @@ class ValidationService:
         except LockedError as error:
             return await self._locked(entry.id, owner, str(error))
         except RefusedError as error:
-            return await self._held(entry.id, owner, str(error))
+            return await self._held(entry.id, owner, error)
         result = self._result(key, found)
         del key  # the secret is needed no longer, and recording may take a while
         return await self._record(result, owner)
@@ -251,9 +252,11 @@ class ValidationService:
             return result
         return await self._record(result, owner)
 
-    async def _held(self, key_id: str, owner: str, why: str) -> CheckResult:
+    async def _held(self, key_id: str, owner: str, why: RefusedError) -> CheckResult:
         entry = await self._in_thread(self._entry, key_id, owner)
-        said = Diagnosis(Verdict.UNCHECKED, HELD_BACK, why, "Move it, or check here.")
+        ruled_out = isinstance(why, RuleError)
+        remedy = "Ask an administrator." if ruled_out else "Move it, or check here."
+        said = Diagnosis(Verdict.UNCHECKED, HELD_BACK, str(why), remedy)
         return CheckResult(key_id, entry.revision, said, self._clock())
 
     def _left_alone(self, entry: KeyEntry, seconds: float) -> CheckResult:

@@ -22,7 +22,8 @@ from mohet_keys.leases import name_of_this_process
 from mohet_keys.model import Action, CheckResult, KeyEntry, OpenedKey, Verdict
 from mohet_keys.repository import Repository
 from mohet_keys.service import KeyService
-from mohet_keys.validation import ValidationService
+from mohet_keys.uses import month_of
+from mohet_keys.validation import HELD_BACK, ValidationService
 from mohet_keys.watches import Next, Watched
 
 EVERY = timedelta(minutes=30)
@@ -205,7 +206,9 @@ class Watcher:
         """When a key is looked at next, after this look."""
         now = self._clock()
         if result is None or result.diagnosis.verdict is Verdict.UNCHECKED:  # not carried out
-            return Next(watched.key_id, now + self._varied(self._again), watched.failures)
+            held = result is not None and result.diagnosis.reason == HELD_BACK
+            wait = self._every if held else self._again
+            return Next(watched.key_id, now + self._varied(wait), watched.failures)
         verdict = result.diagnosis.verdict
         failures = 0
         wait = self._every
@@ -247,6 +250,11 @@ class Watcher:
             return
         self._repository.history.prune(now - self._keep)
         self._repository.uses.prune((now - self._keep).date())
+        # What is counted against a limit is kept until the month is over, and notices for as long
+        # as the past is.
+        month = month_of(now)[0]
+        self._repository.uses.prune_people(min(now - self._keep, month).date())
+        self._repository.notices.prune(now - self._keep)
         self._pruned_at = now
 
 

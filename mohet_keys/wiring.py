@@ -18,6 +18,7 @@ from mohet_keys.safe import Safe
 from mohet_keys.service import KeyService
 from mohet_keys.settings import Settings
 from mohet_keys.starting import Starter
+from mohet_keys.team import Team
 from mohet_keys.transfer import Transfer
 from mohet_keys.validation import ValidationService
 from mohet_keys.visitors import Visitors
@@ -34,6 +35,7 @@ class Parts:
     starter: Starter
     replacer: Replacer
     transfer: Transfer
+    team: Team
     outbound: Outbound
     repository: Repository
     safe: Safe
@@ -73,13 +75,14 @@ def build(settings: Settings | None = None, *, outbound: Outbound | None = None)
         starter=Starter(keys, checks),
         replacer=replacer,
         transfer=Transfer(keys),
+        team=Team(repository),
         outbound=way_out,
         repository=repository,
         safe=safe,
         rotation=Rotation(repository, settings),
         presence=Presence(repository, safe),
         watcher=Watcher(
-            KeyService(repository, safe, rights=BackgroundRights(repository.people)),
+            KeyService(repository, safe, rights=BackgroundRights(repository)),
             repository,
             way_out,
             every=timedelta(minutes=settings.watch_minutes),

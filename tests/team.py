@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Any
 
-from mohet_keys.model import Person
+from mohet_keys.model import Doing, Person
 from mohet_keys.repository import Repository
+from mohet_keys.rules import TeamRules
 
 ADA = "ada@example.com"
 BOB = "bob@example.com"
@@ -27,3 +29,9 @@ def join(store: Repository, *person_ids: str, administrator: bool = False) -> li
         store.people.arrived(each, name_of(each), SIGNED_IN, administrator=administrator)
         for each in person_ids
     ]
+
+
+def allow(store: Repository, *hosts: str, **rules: Any) -> None:
+    """Have the administrator allow these hosts, and whatever else is given."""
+    doing = Doing("rules", ROOT, ROOT, SIGNED_IN)
+    store.rules.save(TeamRules(hosts=frozenset(hosts), **rules), doing=doing)

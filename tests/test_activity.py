@@ -8,15 +8,15 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 from zoneinfo import ZoneInfo
 
 import pytest
 from pydantic import SecretStr
 
 from mohet_keys import activity
-from mohet_keys.activity import ACTIONS, RESULTS, table
-from mohet_keys.errors import NotFoundError
+from mohet_keys.activity import ACTIONS, RESULTS, Record, table
+from mohet_keys.errors import DeniedError, NotFoundError
 from mohet_keys.journal import UNREADABLE, Journal, Wanted
 from mohet_keys.model import LOCAL_OWNER, Action, Activity, Doing, NewKey, Outcome, Verdict
 from mohet_keys.repository import Repository
@@ -24,6 +24,7 @@ from mohet_keys.spreadsheet import LONGEST, cell, harmless
 from mohet_keys.ui.verdict_badge import BADGES
 from mohet_keys.wiring import Parts
 from tests.leaks import canary, scan
+from tests.team import ADA, BOB, ROOT, join
 
 NOW = datetime(2026, 11, 19, 23, 5, 7, tzinfo=UTC)
 TOKYO = ZoneInfo("Asia/Tokyo")
@@ -125,13 +126,115 @@ def test_pages_meet_without_a_gap(journal: Journal) -> None:
     assert (first.is_last, second.is_last) == (False, True)
 
 
-def test_a_key_that_is_gone_still_has_its_story(journal: Journal) -> None:
-    """By its id what happened to it is found; of a key that never was, nothing is."""
-    note(journal)
-    assert activity.of_key(journal, "k1", LOCAL_OWNER) == replace(MINE, key_id="k1")
-    for key_id, owner in (("k2", LOCAL_OWNER), ("k1", "ada")):
+def test_a_key_that_is_gone_still_has_its_story(parts: Parts) -> None:
+    """By its id what happened to it is found; of a key that never was, nothing is, nor of one that
+    is somebody else's."""
+    join(parts.repository, ADA)
+    note(parts.repository.journal)
+    record = Record(parts.repository)
+    found = record.of_key("k1", owner=LOCAL_OWNER)
+    assert len(record.page(found, owner=LOCAL_OWNER).entries) == 1
+    for key_id, owner in (("k2", LOCAL_OWNER), ("k1", ADA), ("k2", ADA), ("", ADA)):
         with pytest.raises(NotFoundError):
-            activity.of_key(journal, key_id, owner)
+            record.of_key(key_id, owner=owner)
+
+
+# --- whose doings -----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def record(parts: Parts) -> Record:
+    """What happened in a team: Ada's key is added, used by Bob, and denied to him; Root signed in,
+    somebody unknown was denied, and a local run had a key of its own."""
+    join(parts.repository, ADA, BOB)
+    join(parts.repository, ROOT, administrator=True)
+    for actor, owner, action, key_id in TEAMS_DOINGS:
+        told = {"key_id": key_id, "key_name": action, "provider": "groq"}
+        parts.repository.journal.begin(Doing(action, actor, owner, NOW, **told))  # type: ignore[arg-type]
+    return Record(parts.repository)
+
+
+TEAMS_DOINGS = [
+    (ADA, ADA, "add", "k1"),
+    (BOB, ADA, "chat", "k1"),
+    (BOB, ADA, "denied", "k1"),
+    (ROOT, ROOT, "sign_in", None),
+    ("nobody", "nobody", "denied", None),
+    (BOB, BOB, "add", "k2"),
+    (LOCAL_OWNER, LOCAL_OWNER, "add", "k3"),
+]
+
+
+def seen_by(record: Record, person: str, /, **wanted: str) -> list[tuple[str, str]]:
+    """Who did what, of all that somebody sees of a team's doings, the first of it first."""
+    found = record.page(Wanted(since=NOW - timedelta(hours=1), **wanted), owner=person).entries
+    told = [(each.actor, each.action) for each in reversed(found)]
+    return [each for each in told if each != (ROOT, "role")]
+
+
+def test_members_see_their_own_doings_and_what_was_done_with_their_keys(record: Record) -> None:
+    """Ada sees who used her key and who tried to change it; Bob sees nothing of hers but that."""
+    assert seen_by(record, ADA) == [(ADA, "add"), (BOB, "chat"), (BOB, "denied")]
+    assert seen_by(record, BOB) == [(BOB, "chat"), (BOB, "denied"), (BOB, "add")]
+
+
+def test_administrators_see_everybodys(record: Record) -> None:
+    """With sign-ins and refusals, also of somebody unknown."""
+    assert seen_by(record, ROOT) == [(actor, action) for actor, _, action, _ in TEAMS_DOINGS]
+    assert seen_by(record, ROOT, involving=BOB) == seen_by(record, BOB)
+
+
+def test_a_local_run_sees_its_own(record: Record) -> None:
+    """What people of a team did is nothing to it."""
+    assert seen_by(record, LOCAL_OWNER) == [(LOCAL_OWNER, "add")]
+
+
+@pytest.mark.parametrize("asked", [{"owner": ADA}, {"involving": ADA}, {"key_id": "k1"}])
+def test_what_is_wanted_widens_nothing(record: Record, asked: dict[str, str]) -> None:
+    """Whatever a page asks for, a member gets no more than their own."""
+    assert set(seen_by(record, BOB, **asked)) <= set(seen_by(record, BOB))
+    assert ("nobody", "denied") not in seen_by(record, BOB, **asked)
+
+
+def test_who_may_not_ask_sees_nothing(record: Record, parts: Parts) -> None:
+    """A disabled person gets neither page nor table."""
+    parts.repository.people.disable(BOB)
+    for ask in (
+        lambda: record.page(Wanted(), owner=BOB),
+        lambda: record.table(Wanted(), TOKYO, owner=BOB),
+        lambda: record.of_key("k2", owner=BOB),
+    ):
+        with pytest.raises(DeniedError):
+            ask()
+    assert record.table(Wanted(), TOKYO, owner=ADA).rows == 3
+
+
+def test_ones_own_doings_are_found_among_very_many(parts: Parts) -> None:
+    """A member's page takes no more work among 5,000 doings of others than among 50: both ways
+    that lead to a person are read in the order of their index."""
+    join(parts.repository, ADA)
+    few, many = (_effort_among(parts, others) for others in (50, 5_000))
+    assert few >= 1
+    assert many <= few * 1.2 + 1
+
+
+def _effort_among(parts: Parts, others: int) -> int:
+    """How many hundreds of steps of SQLite's machine a page of Ada's takes; no clock, no chance."""
+    journal, record = parts.repository.journal, Record(parts.repository)
+    journal.begin_all([Doing("add", BOB, BOB, NOW) for _ in range(others)])
+    mine = [Doing("chat", actor, owner, NOW) for actor, owner in ((ADA, BOB), (BOB, ADA))]
+    journal.begin_all(mine * 60)
+    steps = [0]
+
+    def count() -> None:
+        steps[0] += 1
+
+    with parts.repository._database.reading() as connection:
+        driver: Any = connection.connection.driver_connection
+        driver.set_progress_handler(count, 100)
+    assert len(record.page(Wanted(), owner=ADA).entries) == activity.PAGE
+    driver.set_progress_handler(None, 0)
+    return steps[0]
 
 
 # --- the table --------------------------------------------------------------------------------

@@ -19,11 +19,12 @@ from sqlalchemy import text
 from mohet_keys import migrations
 from mohet_keys.database import Database
 from mohet_keys.errors import StoreError
-from mohet_keys.model import Selection
-from mohet_keys.repository import Repository
+from mohet_keys.model import UNDO_FOR, Selection
+from mohet_keys.repository import Repository, RowChanges
+from mohet_keys.rules import TeamRules
 from mohet_keys.tables import METADATA
 from tests.test_database_faults import storm
-from tests.test_repository import ME, put
+from tests.test_repository import ME, NOW, put, result
 
 
 @pytest.fixture
@@ -62,19 +63,59 @@ def test_an_older_store_is_brought_up_to_date(url: str, step: str) -> None:
     store = Repository(url)
     entry = put(store)
     store.select(ME, entry.id, None, entry.created_at)
-    with store._database.writing() as connection:
-        config = Config()
-        folder = str(Path(migrations.__file__).parent).replace("%", "%%")
-        config.set_main_option("script_location", folder)
-        config.attributes["connection"] = connection
-        command.downgrade(config, step)
-        if step < "0002":
+    _down_to(store, step)
+    if step < "0002":
+        with store._database.writing() as connection:
             connection.execute(text("UPDATE selection SET model = 'llama'"))
     store.close()
     reopened = Repository(url)
     assert [found.id for found in reopened.page(ME)] == [entry.id]
     assert reopened.selection(ME) == Selection(ME, entry.id, "llama" if step < "0002" else None)
     reopened.close()
+
+
+def test_keys_of_before_are_private_to_who_typed_them(url: str) -> None:
+    """A store from before there were teams: each key is on its owner's shelf, its secret and the
+    one it had before are its owner's own, and its checks are still counted."""
+    store = Repository(url)
+    entry = put(store)
+    store.save_check(result(entry), ME)
+    more = {"sealed": b"new", "revision": 2, "data_key_id": "d1"}
+    store.update(
+        *(entry.id, ME),
+        version=1,
+        changes=RowChanges(**more),
+        by=ME,
+        at=NOW,
+        undo_until=NOW + UNDO_FOR,
+    )
+    tallies = store.history.tallies(ME, NOW - UNDO_FOR)
+    _down_to(store, "0004")
+    store.close()
+    reopened = Repository(url)
+    kept = reopened.entry(entry.id, ME)
+    assert (kept.shared, kept.mine, kept.shelf) == (False, True, ME)
+    assert reopened.sealed(entry.id, ME).typed_by == ME
+    former = reopened.former(entry.id, ME, NOW)
+    assert former is not None
+    assert former.typed_by == ME
+    assert reopened.history.tallies(ME, NOW - UNDO_FOR) == tallies != []
+    assert reopened.people.everyone() == []
+    assert reopened.rules.find() == TeamRules()
+    with reopened._database.reading() as connection:
+        shelves = connection.execute(text("SELECT owner, shelf FROM api_key")).all()
+    assert [tuple(row) for row in shelves] == [(ME, ME)]
+    reopened.close()
+
+
+def _down_to(store: Repository, step: str) -> None:
+    """Bring a store to the shape of an earlier version."""
+    with store._database.writing() as connection:
+        config = Config()
+        folder = str(Path(migrations.__file__).parent).replace("%", "%%")
+        config.set_main_option("script_location", folder)
+        config.attributes["connection"] = connection
+        command.downgrade(config, step)
 
 
 def test_a_store_at_the_head_is_opened_without_alembic(url: str) -> None:

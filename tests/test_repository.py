@@ -107,7 +107,9 @@ def put(store: Repository, name: str = "Prod", **more: Any) -> KeyEntry:
 
 def share(store: Repository, entry: KeyEntry) -> None:
     """Have everybody see a key."""
-    store.place(entry, TEAM, by=entry.owner, doing=Doing("share", entry.owner, entry.owner, NOW))
+    store.shelves.place(
+        entry, TEAM, by=entry.owner, doing=Doing("share", entry.owner, entry.owner, NOW)
+    )
 
 
 def change(store: Repository, entry: KeyEntry, **changes: Any) -> KeyEntry:

@@ -157,7 +157,7 @@ def test_size_does_not_matter(settings: Settings, file: Path, tmp_path: Path, ma
 def fill(path: Path, many: int) -> None:
     """Put so many copies of key A, which do not open, into a store."""
     columns = "owner, provider, endpoint, hint, has_secret, sealed, data_key_id, revision, "
-    columns += "version, allow_http, rank, created_at, updated_at, updated_by"
+    columns += "version, allow_http, rank, created_at, updated_at, updated_by, shelf, typed_by"
     with contextlib.closing(sqlite3.connect(path)) as connection, connection:
         connection.executemany(
             f"INSERT INTO api_key (id, name, name_key, {columns}) "  # noqa: S608

@@ -62,6 +62,13 @@ TRUST = {
     "watch": {"identity": {"key_id"}},
     "sign_in": {"identity": {"id", "owner", "last_at", "ends_at", "ended_at"}},
     "notice": {"identity": {"id", "person"}},
+    "person_use": {"identity": {"person", "day", "key_id"}},
+    "rule": {
+        "identity": {
+            *("id", "providers", "hosts", "only_these_hosts"),
+            *("private_keys", "person_limit", "key_limit"),
+        }
+    },
     "person": {"identity": {"id", "role", "disabled"}},
 }
 """The columns that are sealed or say whose a row is, in full; of a key's own row every one."""

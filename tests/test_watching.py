@@ -34,7 +34,7 @@ from mohet_keys.watching import AGAIN, EVERY, IN_USE, LEASE, TICK, Watcher
 from mohet_keys.wiring import Parts
 from tests.browser.secrets import behaving, good
 from tests.masters import settings_in, started, store_in
-from tests.team import ADA, BOB, join
+from tests.team import ADA, BOB, allow, join
 
 ROOT = Path(__file__).parents[1]
 SOON = timedelta(seconds=1)
@@ -73,9 +73,7 @@ class Desk:
         self.now = datetime.now(UTC)
         given = {"chance": lambda: 0.5, "is_far": lambda _: True, **more}
         self.watcher = Watcher(
-            KeyService(
-                parts.repository, parts.safe, rights=BackgroundRights(parts.repository.people)
-            ),
+            KeyService(parts.repository, parts.safe, rights=BackgroundRights(parts.repository)),
             parts.repository,
             parts.outbound,
             clock=lambda: self.now,
@@ -309,6 +307,7 @@ def test_keys_of_everybody_are_watched(desk: Desk, tmp_path: Path) -> None:
     """Each is asked about and recorded as its owner's: private or shared, also of somebody who was
     disabled since; a look is nobody's own doing."""
     join(desk.parts.repository, ADA, BOB)
+    allow(desk.parts.repository, "127.0.0.1")
     entry = desk.add("One", good("groq"))
     new = NewKey(
         provider="groq",

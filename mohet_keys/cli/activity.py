@@ -13,7 +13,7 @@ from mohet_keys.errors import NotFoundError
 from mohet_keys.model import LOCAL_OWNER, Activity
 
 if TYPE_CHECKING:
-    from mohet_keys.activity import Page
+    from mohet_keys.activity import Page, Record
     from mohet_keys.journal import Wanted
     from mohet_keys.wiring import Parts
 
@@ -29,28 +29,29 @@ def tell(
     json: Json = False,
 ) -> Done:
     """Show what happened to keys: when, what, which, where, how it ended, and who did it."""
-    from mohet_keys import activity
+    from mohet_keys.activity import Record
 
     if not 1 <= limit <= MOST:
         raise WrongUse(f"--limit takes a number from 1 to {MOST}.")
     with opened() as parts:
-        page = activity.page(parts.repository.journal, _wanted(parts, key), size=limit)
+        record = Record(parts.repository)
+        page = record.page(_wanted(parts, record, key), owner=LOCAL_OWNER, size=limit)
     if json:
         return Done(output.document(list(map(_as_object, page.entries))))
     return Done(_lines(page))
 
 
-def _wanted(parts: Parts, ref: str | None) -> Wanted:
+def _wanted(parts: Parts, record: Record, ref: str | None) -> Wanted:
     """What is asked for. Raises NotFoundError for a key that there never was."""
     from mohet_keys import activity
     from mohet_keys.journal import Wanted
 
     if ref is None:
-        return Wanted(owner=LOCAL_OWNER, but=activity.QUIET)
+        return Wanted(but=activity.QUIET)
     try:
-        return Wanted(owner=LOCAL_OWNER, key_id=parts.keys.find(ref, owner=LOCAL_OWNER).id)
+        return Wanted(key_id=parts.keys.find(ref, owner=LOCAL_OWNER).id)
     except NotFoundError:
-        return activity.of_key(parts.repository.journal, ref, LOCAL_OWNER)
+        return record.of_key(ref, owner=LOCAL_OWNER)
 
 
 def _as_object(entry: Activity) -> dict[str, object]:

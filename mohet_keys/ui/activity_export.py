@@ -31,7 +31,7 @@ def show(wanted: Wanted) -> None:
 @act
 def _make(wanted: Wanted) -> None:
     try:
-        made = activity.table(resources.parts().repository.journal, wanted, clock.zone())
+        made = resources.record().table(wanted, clock.zone(), owner=resources.owner())
     except MohetError as error:
         ui().said.append(Said("error", escape(str(error))))
         return

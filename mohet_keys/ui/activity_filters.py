@@ -8,7 +8,7 @@ from mohet_keys import activity
 from mohet_keys.activity import ACTIONS, PERIODS, RESULTS
 from mohet_keys.journal import Wanted
 from mohet_keys.providers import PROVIDERS
-from mohet_keys.ui import clock, filters, resources
+from mohet_keys.ui import clock, filters
 from mohet_keys.ui.state import act, peek, ui
 
 SEARCH = "activity.search"
@@ -56,10 +56,9 @@ def narrow() -> None:
 
 
 def wanted() -> Wanted:
-    """What is asked for now, of the visitor's own."""
+    """What is asked for now, of what the visitor may see."""
     action = _word(ACTIONS, peek(ACTION)) or ""
     return Wanted(
-        owner=resources.owner(),
         action=action,
         but=() if action else activity.QUIET,
         provider=_PROVIDERS.get(peek(PROVIDER), ""),

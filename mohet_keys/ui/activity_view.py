@@ -23,8 +23,8 @@ def show() -> None:
     _lead()
     before = ui().activity.before
     wanted = activity_filters.wanted()
-    found = activity.page(
-        resources.parts().repository.journal, wanted, before=before[-1] if before else None
+    found = resources.record().page(
+        wanted, owner=resources.owner(), before=before[-1] if before else None
     )
     is_narrowed = activity_filters.is_narrowed()
     if not (found.entries or before or is_narrowed):

@@ -142,8 +142,8 @@ def _models(entry: KeyEntry) -> None:
 
 
 def _events(entry: KeyEntry) -> None:
-    wanted = Wanted(owner=resources.owner(), key_id=entry.id)
-    found = activity.page(resources.parts().repository.journal, wanted, size=_EVENTS)
+    wanted = Wanted(key_id=entry.id)
+    found = resources.record().page(wanted, owner=resources.owner(), size=_EVENTS)
     if not found.entries:
         st.caption("Nothing is on record for this key.")
         return

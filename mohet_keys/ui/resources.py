@@ -9,6 +9,7 @@ from functools import cache
 import streamlit as st
 
 from mohet_keys import demo, wiring
+from mohet_keys.activity import Record
 from mohet_keys.background import Background, shared
 from mohet_keys.chat import ChatService
 from mohet_keys.entrance import Entrance, Mode
@@ -21,6 +22,7 @@ from mohet_keys.replacing import Replacer
 from mohet_keys.service import KeyService
 from mohet_keys.settings import Settings
 from mohet_keys.starting import Starter
+from mohet_keys.team import Team
 from mohet_keys.transfer import Transfer
 from mohet_keys.ui import listening, said
 from mohet_keys.validation import ValidationService
@@ -84,9 +86,19 @@ def transfer() -> Transfer:
     return parts().transfer
 
 
+def team() -> Team:
+    """Who is in the team, what is allowed, and what each is to be told."""
+    return parts().team
+
+
 def overview() -> Overview:
     """All keys at a glance."""
     return Overview(parts().keys, parts().repository, rules=rules())
+
+
+def record() -> Record:
+    """What happened to keys."""
+    return Record(parts().repository)
 
 
 def outbound() -> Outbound:

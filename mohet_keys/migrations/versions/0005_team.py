@@ -56,6 +56,32 @@ def upgrade() -> None:
         sqlite_autoincrement=True,
     )
     op.create_index("notice_person", "notice", ["person", "id"])
+    _rules()
+
+
+def _rules() -> None:
+    op.create_table(
+        "rule",
+        sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
+        sa.Column("providers", sa.Text),
+        sa.Column("hosts", sa.Text, nullable=False),
+        sa.Column("only_these_hosts", sa.Boolean, nullable=False),
+        sa.Column("private_keys", sa.Boolean, nullable=False),
+        sa.Column("person_limit", sa.Integer),
+        sa.Column("key_limit", sa.Integer),
+    )
+    op.create_table(
+        "person_use",
+        sa.Column("person", sa.Text, primary_key=True),
+        sa.Column("day", sa.Text, primary_key=True),
+        sa.Column("key_id", sa.Text, primary_key=True),
+        sa.Column("requests", sa.Integer, nullable=False),
+        sa.Column("errors", sa.Integer, nullable=False),
+        sa.Column("tokens_in", sa.Integer, nullable=False),
+        sa.Column("tokens_out", sa.Integer, nullable=False),
+    )
+    op.create_index("person_use_key", "person_use", ["key_id", "day"])
+    op.create_index("person_use_day", "person_use", ["day"])
 
 
 def _index_by(column: str) -> None:
@@ -67,6 +93,8 @@ def _index_by(column: str) -> None:
 
 def downgrade() -> None:
     """Only for the test that makes a store of the earlier version."""
+    op.drop_table("person_use")
+    op.drop_table("rule")
     op.drop_table("notice")
     op.drop_table("person")
     op.drop_index("event_actor", "event")
