@@ -81,7 +81,7 @@ def _time(entry: Activity, zone: ZoneInfo) -> datetime | None:
 
 
 def _columns(zone: ZoneInfo, keys: Sequence[KeyEntry | None], owner: str) -> dict[str, Any]:
-    column = st.column_config
+    column, is_alone = st.column_config, owner == LOCAL_OWNER
     return {
         "time": column.DatetimeColumn(
             "Time",
@@ -95,12 +95,12 @@ def _columns(zone: ZoneInfo, keys: Sequence[KeyEntry | None], owner: str) -> dic
         "result": column.MultiselectColumn(
             "Result", options=list(_RESULTS), color=list(_RESULTS.values()), width=135
         ),
-        "host": column.TextColumn("Host", width=140),
-        "who": column.TextColumn("Who", width=70 if owner == LOCAL_OWNER else 130),
+        "host": column.TextColumn("Host", width=140 if is_alone else 120),
+        "who": column.TextColumn("Who", width=70 if is_alone else 110),
         "whose": column.TextColumn(
-            "Whose", width=130, help="Who owns the key, or whom else it was about"
+            "Whose", width=110, help="Who owns the key, or whom else it was about"
         ),
-        "detail": column.TextColumn("Detail", width=175),
+        "detail": column.TextColumn("Detail", width=175 if is_alone else 125),
         "leads": column.ButtonColumn(
             "", type="tertiary", key=LEADS, on_click=_lead, args=(keys,), width=70
         ),

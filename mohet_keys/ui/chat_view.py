@@ -36,7 +36,7 @@ def show() -> None:
         chat_gate.show(now)
         team_limits.show(quotas, now)
     st.chat_input(
-        "Ask anything…" if may_send else "Select a key that works to send",
+        _invitation(may_send=may_send, is_used_up=team_limits.is_used_up(quotas)),
         key=chat_actions.INPUT,
         disabled=not may_send,
         submit_mode="disable",
@@ -44,6 +44,12 @@ def show() -> None:
     )
     with coming:
         chat_reply.follow(chat)
+
+
+def _invitation(*, may_send: bool, is_used_up: bool) -> str:
+    if may_send:
+        return "Ask anything…"
+    return "No request left this month" if is_used_up else "Select a key that works to send"
 
 
 def _welcome(*, enabled: bool) -> None:

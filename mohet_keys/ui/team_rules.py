@@ -37,12 +37,12 @@ def show(rules: TeamRules) -> None:
 
 def _where(rules: TeamRules) -> None:
     allowed = set(ALL.values()) if rules.providers is None else rules.providers
-    st.multiselect(
+    st.pills(
         "Providers",
         list(ALL),
+        selection_mode="multi",
         default=[label for label, slug in ALL.items() if slug in allowed],
         key=field("providers"),
-        placeholder="Choose who may be used",
     )
     _problem("providers")
     st.text_area(

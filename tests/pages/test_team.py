@@ -201,7 +201,7 @@ def test_many_people_are_found_by_name(visit: Visit, parts: Parts) -> None:
 
 def form(at: AppTest) -> dict[str, Any]:
     """The fields of the rules, by label."""
-    fields = (*at.multiselect, *at.text_area, *at.checkbox, *at.number_input)
+    fields = (*at.pills, *at.text_area, *at.checkbox, *at.number_input)
     return {each.label: each for each in fields}
 
 
