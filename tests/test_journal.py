@@ -21,7 +21,7 @@ from mohet_keys.model import Activity, Doing
 from mohet_keys.repository import Repository
 from mohet_keys.tables import EVENT, OUTCOME
 from tests.masters import bare_store
-from tests.test_floors import MODULES
+from tests.test_floors import MODULES, nodes
 
 ME = "local"
 NOW = datetime(2026, 11, 19, 14, 5, tzinfo=UTC)
@@ -143,7 +143,7 @@ _TABLES = {"EVENT", "OUTCOME", "EventRow", "OutcomeRow"}
 def changes_the_record(source: str) -> list[int]:
     """The lines of a module that would change or delete something on record."""
     found = []
-    for node in ast.walk(ast.parse(source)):
+    for node in nodes(source):
         if isinstance(node, ast.Call) and re.search(r"\b(update|delete)$", ast.unparse(node.func)):
             named = {name.id for name in ast.walk(node) if isinstance(name, ast.Name)}
             found += [node.lineno] if named & _TABLES else []
