@@ -11,7 +11,7 @@ import streamlit as st
 
 from mohet_keys import activity
 from mohet_keys.activity import ENDS
-from mohet_keys.model import Activity, KeyEntry
+from mohet_keys.model import LOCAL_OWNER, Activity, KeyEntry
 from mohet_keys.spreadsheet import harmless
 from mohet_keys.ui import clock, memory, resources
 from mohet_keys.ui.state import act, pressed, ui
@@ -36,11 +36,13 @@ _RESULTS: dict[str, Colour] = {words: tint for words, tint, _ in BADGES.values()
 
 _SHOWN = ("time", "action", "key", "provider", "result", "host", "who", "detail", "leads")
 """The columns that stand there at once; the others can be shown."""
+_IN_A_TEAM = (*_SHOWN[:7], "whose", *_SHOWN[7:])
 
 
 def show(entries: Sequence[Activity]) -> None:
     """Draw the table; an entry of a key that still is there leads to it."""
-    zone, there = clock.zone(), _still_there(entries)
+    zone, owner = clock.zone(), resources.owner()
+    there = _still_there(entries, owner)
     keys = [there.get(entry.key_id or "") for entry in entries]
     st.dataframe(
         {
@@ -55,9 +57,10 @@ def show(entries: Sequence[Activity]) -> None:
             "leads": ["Open" if key else None for key in keys],
             "request": [harmless(entry.request_id) for entry in entries],
             "mark": [harmless(entry.fingerprint or "") for entry in entries],
+            **_whose(entries, owner),
         },
-        column_config=_columns(zone, keys),
-        column_order=_SHOWN,
+        column_config=_columns(zone, keys, owner),
+        column_order=_SHOWN if owner == LOCAL_OWNER else _IN_A_TEAM,
         hide_index=True,
         height="content",
         key="activity-table",
@@ -66,14 +69,19 @@ def show(entries: Sequence[Activity]) -> None:
     memory.settle("table")  # the first one loads pandas
 
 
+def _whose(entries: Sequence[Activity], owner: str) -> dict[str, list[str]]:
+    """One column more where there is more than one person."""
+    return {} if owner == LOCAL_OWNER else {"whose": [harmless(entry.owner) for entry in entries]}
+
+
 def _time(entry: Activity, zone: ZoneInfo) -> datetime | None:
     """When it was by the reader's clock: the same to be seen and to be read aloud."""
     moment = activity.moment(entry, zone)
     return None if moment is None else moment.replace(tzinfo=None)
 
 
-def _columns(zone: ZoneInfo, keys: Sequence[KeyEntry | None]) -> dict[str, Any]:
-    column = st.column_config
+def _columns(zone: ZoneInfo, keys: Sequence[KeyEntry | None], owner: str) -> dict[str, Any]:
+    column, is_alone = st.column_config, owner == LOCAL_OWNER
     return {
         "time": column.DatetimeColumn(
             "Time",
@@ -87,9 +95,12 @@ def _columns(zone: ZoneInfo, keys: Sequence[KeyEntry | None]) -> dict[str, Any]:
         "result": column.MultiselectColumn(
             "Result", options=list(_RESULTS), color=list(_RESULTS.values()), width=135
         ),
-        "host": column.TextColumn("Host", width=140),
-        "who": column.TextColumn("Who", width=70),
-        "detail": column.TextColumn("Detail", width=175),
+        "host": column.TextColumn("Host", width=140 if is_alone else 120),
+        "who": column.TextColumn("Who", width=70 if is_alone else 110),
+        "whose": column.TextColumn(
+            "Whose", width=110, help="Who owns the key, or whom else it was about"
+        ),
+        "detail": column.TextColumn("Detail", width=175 if is_alone else 125),
         "leads": column.ButtonColumn(
             "", type="tertiary", key=LEADS, on_click=_lead, args=(keys,), width=70
         ),
@@ -100,9 +111,9 @@ def _columns(zone: ZoneInfo, keys: Sequence[KeyEntry | None]) -> dict[str, Any]:
     }
 
 
-def _still_there(entries: Sequence[Activity]) -> dict[str, KeyEntry]:
+def _still_there(entries: Sequence[Activity], owner: str) -> dict[str, KeyEntry]:
     ids = [entry.key_id for entry in entries if entry.key_id]
-    found = resources.keys().entries(ids, owner=resources.owner())
+    found = resources.keys().entries(ids, owner=owner)
     return {entry.id: entry for entry in found}
 
 

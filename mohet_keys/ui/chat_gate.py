@@ -43,7 +43,7 @@ def show(now: Chosen | None) -> None:
 def _nothing_selected() -> None:
     st.info("No key is selected. Select one to start.", icon=":material/key:")
     with st.container(horizontal=True, vertical_alignment="center"):
-        _others(None)
+        offer_others(None)
         st.page_link(places.API_KEYS.file, label="Manage API Keys", icon=":material/settings:")
 
 
@@ -57,7 +57,7 @@ def _blocked(entry: KeyEntry) -> None:
     with st.container(horizontal=True):
         _fix(entry)
         _check(entry)
-        _others(entry)
+        offer_others(entry)
 
 
 def _warn(now: Chosen) -> None:
@@ -105,8 +105,8 @@ def _check(entry: KeyEntry) -> None:
     )
 
 
-def _others(but: KeyEntry | None) -> None:
-    """Other keys that work, each with one click."""
+def offer_others(but: KeyEntry | None) -> None:
+    """Draw other keys that work, each with one click."""
     for entry in _working(but):
         row = BY_SLUG.get(entry.provider)
         st.button(

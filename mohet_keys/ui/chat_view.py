@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from mohet_keys.ui import chat_actions, chat_gate, chat_reply, messages, resources
+from mohet_keys.ui import chat_actions, chat_gate, chat_reply, messages, resources, team_limits
 from mohet_keys.ui.chosen import Chosen, chosen
 from mohet_keys.ui.conversation import Conversation, Turn
 from mohet_keys.ui.state import ui
@@ -19,7 +19,8 @@ SUGGESTIONS = (
 def show() -> None:
     """Draw the chat. A reply that comes in is followed last, when everything else is drawn."""
     chat, now = ui().chat, chosen()
-    may_send = chat_gate.is_open(now)
+    quotas = team_limits.of(now)
+    may_send = chat_gate.is_open(now) and not team_limits.is_used_up(quotas)
     if may_send:
         _begin(chat, now)
     if chat.turns:
@@ -33,8 +34,9 @@ def show() -> None:
     coming = st.container()
     if chat.running is None:
         chat_gate.show(now)
+        team_limits.show(quotas, now)
     st.chat_input(
-        "Ask anything…" if may_send else "Select a key that works to send",
+        _invitation(may_send=may_send, is_used_up=team_limits.is_used_up(quotas)),
         key=chat_actions.INPUT,
         disabled=not may_send,
         submit_mode="disable",
@@ -42,6 +44,12 @@ def show() -> None:
     )
     with coming:
         chat_reply.follow(chat)
+
+
+def _invitation(*, may_send: bool, is_used_up: bool) -> str:
+    if may_send:
+        return "Ask anything…"
+    return "No request left this month" if is_used_up else "Select a key that works to send"
 
 
 def _welcome(*, enabled: bool) -> None:

@@ -9,6 +9,7 @@ from mohet_keys.ui import (
     key_switcher,
     model_picker,
     places,
+    resources,
     team_notices,
     visitor_menu,
 )
@@ -28,7 +29,7 @@ def show() -> None:
             horizontal=True, vertical_alignment="center", gap="xsmall", width="content"
         ):
             st.markdown(":material/waves: **Mohet**", width="content")
-            for place in places.IN_MENU:
+            for place in _menu():
                 st.page_link(place.file, label=place.title)
         with st.container(
             horizontal=True,
@@ -42,3 +43,8 @@ def show() -> None:
             visitor_menu.show()
     team_notices.show()
     change_watch.show(now)
+
+
+def _menu() -> tuple[places.Place, ...]:
+    """Where the header leads this visitor."""
+    return (*places.IN_MENU, places.TEAM) if resources.administers() else places.IN_MENU

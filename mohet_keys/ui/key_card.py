@@ -39,7 +39,7 @@ def show(
     _head(entry, said, checking=checking)
     st.markdown(_facts(entry, said, here, next_at))
     if not checking:
-        _reason(said)
+        _reason(said, advises=entry.may_change)
     for note in state.notes.get(entry.id, ()):
         st.caption(f":material/healing: {escape(note)}")
     if entry.undo_until is not None and entry.may_change:
@@ -91,8 +91,7 @@ def _head(entry: KeyEntry, said: Diagnosis, *, checking: bool) -> None:
         wrap=False,
     ):
         st.markdown(f"{literal(entry.name)} {badges}")
-        if entry.may_change:
-            card_menu.show(entry)
+        card_menu.show(entry)
 
 
 def _facts(
@@ -141,8 +140,8 @@ def _no_hint(entry: KeyEntry) -> str:
     return ":gray[saved, too short to show a part of]" if entry.has_secret else ":gray[none]"
 
 
-def _reason(said: Diagnosis) -> None:
-    """Why the key is not plainly valid, and what to do about it."""
+def _reason(said: Diagnosis, *, advises: bool) -> None:
+    """Why the key is not plainly valid, and what whoever may change it can do about it."""
     if said.verdict is Verdict.UNCHECKED and said.reason == "not checked yet":
         return  # the badge says it all
     if said.verdict is Verdict.VALID and not said.remedy:
@@ -150,7 +149,11 @@ def _reason(said: Diagnosis) -> None:
         return
     tint = colour(said.verdict)
     reason = escape(said.reason[:1].upper() + said.reason[1:])
-    remedy = f"  \n:small[:material/arrow_forward: {escape(said.remedy)}]" if said.remedy else ""
+    remedy = (
+        f"  \n:small[:material/arrow_forward: {escape(said.remedy)}]"
+        if said.remedy and advises
+        else ""
+    )
     st.markdown(f":small[:{tint}[**{reason}.**] {escape(said.explanation)}]{remedy}")
 
 

@@ -73,6 +73,8 @@ def _finder(entries: tuple[KeyEntry, ...]) -> None:
 def _button(entry: KeyEntry, now: Chosen | None) -> None:
     said = standing(entry)
     hint = code(entry.hint) if entry.hint else ":gray[no key]"
+    if entry.shared:
+        hint = ""  # whose it is says more, and both do not fit on a phone
     told = (_provider(entry), BADGES[said.verdict][0], whose(entry))
     where = " · ".join(map(escape, filter(None, told)))
     st.button(

@@ -19,6 +19,8 @@ _GLYPHS = {
     'height="8" rx="2"/><rect x="12" y="30" width="10" height="6" rx="2"/><rect x="26" y="24" '
     'width="10" height="12" rx="2"/>',
     "activity": '<path d="M11 25h6l4-11 6 21 4-10h6"/>',
+    "team": '<circle cx="20" cy="19" r="5"/><path d="M11 35c0-6 4-9 9-9s9 3 9 9m0-21a5 5 0 0 1 0 '
+    '10m3 3c4 1 6 4 6 8"/>',
     "openai": '<circle cx="24" cy="24" r="4"/><path d="M24 11v6m0 14v6m-11-19 5 3m12 6 5 3m0-12'
     '-5 3m-12 6-5 3"/>',
     "groq": '<path d="M26 11 15 26h9l-2 11 11-15h-9z"/>',

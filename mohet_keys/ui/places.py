@@ -29,8 +29,10 @@ OVERVIEW = Place("overview", "Overview")
 ACTIVITY = Place("activity", "Activity")
 TRANSFER = Place("transfer", "Import and export")
 SETUP = Place("setup", "Chat Setup")
+TEAM = Place("team", "Team")
+"""There is one only where people sign in, and it is of use to administrators alone."""
 
-PLACES = (CHAT, API_KEYS, OVERVIEW, ACTIVITY, TRANSFER, SETUP)
+PLACES = (CHAT, API_KEYS, OVERVIEW, ACTIVITY, TRANSFER, SETUP, TEAM)
 """The first is what the bare address opens."""
 IN_MENU = (CHAT, API_KEYS, OVERVIEW, ACTIVITY)
 """Those that the header leads to."""

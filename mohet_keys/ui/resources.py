@@ -14,9 +14,9 @@ from mohet_keys.activity import Record
 from mohet_keys.background import Background, shared
 from mohet_keys.chat import ChatService
 from mohet_keys.entrance import Entrance, Mode
-from mohet_keys.errors import SignedOutError
+from mohet_keys.errors import RefusedError, SignedOutError
 from mohet_keys.http import Outbound
-from mohet_keys.model import LOCAL_PERSON, KeyEntry, Person
+from mohet_keys.model import LOCAL_OWNER, LOCAL_PERSON, KeyEntry, Person
 from mohet_keys.replacing import Replacer
 from mohet_keys.service import KeyService
 from mohet_keys.settings import Settings
@@ -125,6 +125,14 @@ def next_looks(entries: Sequence[KeyEntry]) -> dict[str, datetime]:
     return parts().repository.watches.next_at([entry.id for entry in entries])
 
 
+def has_team() -> bool:
+    """Whether people sign in here. What is set so that nobody can come in is no team either."""
+    try:
+        return entrance().mode is not Mode.LOCAL
+    except RefusedError:
+        return False
+
+
 def person(*, acts: bool = False) -> Person:
     """Who the visitor is, by the store; `acts` says that they do something just now.
 
@@ -139,6 +147,12 @@ def person(*, acts: bool = False) -> Person:
         raise SignedOutError
     visitors = parts().visitors
     return visitors.come(identity) if acts else visitors.stay(identity)
+
+
+def administers() -> bool:
+    """Whether the visitor is an administrator of a team. Raises like `person`."""
+    found = person()
+    return found.is_administrator and found.id != LOCAL_OWNER
 
 
 def owner() -> str:

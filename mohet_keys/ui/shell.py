@@ -10,7 +10,7 @@ from contextlib import nullcontext
 import streamlit as st
 
 from mohet_keys.errors import DeniedError, SignedOutError, StoreError
-from mohet_keys.ui import demo_banner, guard, header, places, state
+from mohet_keys.ui import demo_banner, guard, header, places, resources, state
 
 WIDTH = 1200
 """Pixels that a wide page takes at most."""
@@ -23,6 +23,7 @@ pages = {
         default=place is places.PLACES[0],
     ): place
     for place in places.PLACES
+    if place is not places.TEAM or resources.has_team()
 }
 page = st.navigation(list(pages), position="hidden")
 layout = next(place.layout for known, place in pages.items() if known == page)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:  # what a page draws only once something was asked of it
     from mohet_keys.check_all import CheckAll
     from mohet_keys.discovery import LocalServer, Variable
     from mohet_keys.replacing import Replaced
+    from mohet_keys.rules import TeamRules
     from mohet_keys.starting import Started
     from mohet_keys.transfer import Plan
 
@@ -117,6 +118,24 @@ class TransferState:
         self.name, self.content, self.plan = "", None, None
 
 
+TeamAsk = Literal["role", "able", "hand_over"]
+"""What is to be done about a person: their role, whether they may come in, their keys."""
+
+
+@dataclass(slots=True)
+class TeamState:
+    """What an administrator is doing on the Team page."""
+
+    asking: tuple[TeamAsk, str] | None = None
+    """What the open dialog asks about, and the id of the person."""
+    rules: TeamRules | None = None
+    """The rules that the form was filled with."""
+    turn: int = 0
+    """How often it was filled, so that no field keeps what it had before."""
+    problems: dict[str, str] = field(default_factory=dict)
+    """What was refused in the form, by field."""
+
+
 @dataclass(frozen=True, slots=True)
 class Ready:
     """A file that waits for this visitor at an address that works once."""
@@ -184,6 +203,7 @@ class UiState:
     overview: OverviewState = field(default_factory=OverviewState)
     transfer: TransferState = field(default_factory=TransferState)
     every: AllState = field(default_factory=AllState)
+    team: TeamState = field(default_factory=TeamState)
     ready: Ready | None = None
     seen: SeenKey | None = None
     turned: Said | None = None
@@ -280,6 +300,12 @@ def number(widget: str, default: int) -> int:
     return value if isinstance(value, int) else default
 
 
+def count(widget: str) -> int | None:
+    """The value of a field for a number that may stay empty."""
+    value = st.session_state.get(widget)
+    return value if isinstance(value, int) else None
+
+
 def pressed(widget: str) -> int | None:
     """The row of a table whose button was pressed just now."""
     click = st.session_state.get(widget)
@@ -297,6 +323,13 @@ def put(widget: str, value: str | bool | int | None) -> None:
     """Set a widget before it is drawn. Never for a secret."""
     st.session_state[widget] = value
     ui().given[widget] = (value, time.monotonic())
+
+
+def fill(widget: str, value: int | None) -> None:
+    """Give a widget that is drawn for the first time its value. One that is given a default when
+    it is drawn cannot be emptied any more."""
+    if widget not in st.session_state:
+        st.session_state[widget] = value
 
 
 def take(widget: str, *, blank: str | None = "") -> str:

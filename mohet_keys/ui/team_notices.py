@@ -20,7 +20,7 @@ def show() -> None:
     owner = resources.owner()
     if owner == LOCAL_OWNER:
         return
-    notices = resources.parts().repository.notices.of(owner)
+    notices = resources.team().notices(owner=owner)
     if not notices:
         return
     with st.container(horizontal=True, vertical_alignment="center", key="notices"):
@@ -39,6 +39,6 @@ def show() -> None:
 @act
 def _seen(ids: list[int]) -> None:
     try:
-        resources.parts().repository.notices.seen(resources.owner(), ids)
+        resources.team().seen(ids, owner=resources.owner())
     except MohetError as error:
         ui().said.append(Said("error", escape(str(error))))

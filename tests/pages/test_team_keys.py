@@ -13,7 +13,7 @@ from mohet_keys.ui import resources
 from mohet_keys.wiring import Parts
 from tests.pages.conftest import OpenPage
 from tests.pages.team import Visit, labels, save, visit, words
-from tests.team import ADA, BOB, CY, ROOT, join
+from tests.team import ADA, BOB, CY, ROOT, allow, join
 
 __all__ = ["visit"]  # a fixture
 
@@ -24,6 +24,7 @@ def parts(visit: Visit) -> Parts:
     built = resources.parts()
     join(built.repository, ADA, BOB, CY)
     join(built.repository, ROOT, administrator=True)
+    allow(built.repository, "127.0.0.1")
     return built
 
 
@@ -86,7 +87,7 @@ def test_a_member_is_offered_to_use_a_team_key(visit: Visit, parts: Parts) -> No
     at = visit(BOB, provider="groq")
     offered = [each.key for each in at.button if each.key and entry.id in each.key]
     assert offered == [f"card.use:{entry.id}"]
-    assert menu_of(at, entry.id) == []
+    assert menu_of(at, entry.id) == ["Use in chat"]
     at.button(f"card.use:{entry.id}").click().run()
     assert not at.exception
     assert parts.keys.entry(entry.id, owner=BOB).selected

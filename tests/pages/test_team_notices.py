@@ -7,7 +7,7 @@ import pytest
 from mohet_keys.ui import resources
 from mohet_keys.wiring import Parts
 from tests.pages.team import Visit, labels, save, visit, words
-from tests.team import ADA, BOB, CY, ROOT, join
+from tests.team import ADA, BOB, CY, ROOT, allow, join
 
 __all__ = ["visit"]  # a fixture
 
@@ -20,6 +20,7 @@ def parts(visit: Visit) -> Parts:
     built = resources.parts()
     join(built.repository, ADA, BOB, CY)
     join(built.repository, ROOT, administrator=True)
+    allow(built.repository, "127.0.0.1")
     return built
 
 
