@@ -9,8 +9,18 @@ import streamlit as st
 from starlette.middleware import Middleware
 from starlette.routing import Route
 
-from mohet_keys.ui import downloads, unforeseen
-from mohet_keys.ui.server import SecurityHeaders, at_the_door, healthz, lifespan, readyz
+from mohet_keys.ui import memory
+
+with memory.loading():
+    from mohet_keys.ui import downloads, unforeseen
+    from mohet_keys.ui.server import (
+        SecurityHeaders,
+        at_the_door,
+        healthz,
+        icon,
+        lifespan,
+        readyz,
+    )
 
 unforeseen.keep_quiet()
 only_near = at_the_door()
@@ -20,6 +30,7 @@ app = st.App(
     routes=[
         Route("/healthz", healthz),
         Route("/readyz", readyz),
+        Route("/favicon.png", icon),  # its type says that it is an SVG
         Route(f"{downloads.PLACE}{{token}}", downloads.serve),
     ],
     middleware=[Middleware(SecurityHeaders), *only_near],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncGenerator, Callable, Sequence
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from mohet_keys import background
 from mohet_keys.chat_keys import ChatKey, KeySource
@@ -12,7 +13,9 @@ from mohet_keys.http import Outbound
 from mohet_keys.incoming import Limits
 from mohet_keys.model import ChatEvent, Delta, Ended, Message, Note, Usage
 from mohet_keys.running import Running
-from mohet_keys.talk import Talk
+
+if TYPE_CHECKING:
+    from mohet_keys.talk import Talk
 
 __all__ = ["ChatEvent", "ChatService", "Delta", "Ended", "Message", "Note", "Running", "Usage"]
 
@@ -57,6 +60,9 @@ class ChatService:
         return Running(self._talk(key_id, owner, messages, model), background.shared())
 
     def _talk(self, key_id: str, owner: str, messages: Sequence[Message], model: str) -> Talk:
+        # With it comes all that is known of answers, which no page needs to be drawn.
+        from mohet_keys.talk import Talk
+
         return Talk(
             ChatKey(self._keys, key_id, owner, self._clock, self._watch_every),
             self._outbound,

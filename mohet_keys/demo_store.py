@@ -249,5 +249,8 @@ def _keep_uses(story: Story, database: Database, sent: dict[Cast, list[Sent]]) -
         }
         for (key_id, day), messages in days.items()
     ]
+    last = {key_id: messages[-1].at for (key_id, _), messages in days.items()}
     with database.writing() as connection:
         connection.execute(USE.insert(), rows)
+        for key_id, at in last.items():
+            connection.execute(KEY.update().where(KEY.c.id == key_id).values(used_at=at))

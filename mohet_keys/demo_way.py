@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 
 from mohet_keys import addresses, endpoints
 from mohet_keys.errors import TransportError
-from mohet_keys.http import DEADLINE, METADATA_BYTES, AddressPolicy, Incoming, Limits, Outbound
-from mohet_keys.model import Answer, OpenedKey
+from mohet_keys.http import AddressPolicy, Outbound
+from mohet_keys.model import OpenedKey
 
 ELSEWHERE = "this demo asks nobody outside of this machine"
 _OWN_NAMES = {"localhost": ["127.0.0.1"]}
@@ -42,42 +42,9 @@ class DemoOutbound(Outbound):
         super().__init__(policy=ThisMachine(), resolver=_own_names)
         self._routes = dict(routes)
 
-    async def ask(
-        self,
-        key: OpenedKey,
-        method: str,
-        url: str,
-        *,
-        json: object | None = None,
-        authorize: bool = True,
-        deadline: float = DEADLINE,
-        max_bytes: int = METADATA_BYTES,
-    ) -> Answer:
-        """The answer of what plays the key's server. Raises TransportError."""
-        return await super().ask(
-            self._played(key),
-            method,
-            self._there(url),
-            json=json,
-            authorize=authorize,
-            deadline=deadline,
-            max_bytes=max_bytes,
-        )
-
-    def stream(
-        self,
-        key: OpenedKey,
-        url: str,
-        *,
-        json: object,
-        limits: Limits = Limits(),  # noqa: B008  # frozen
-    ) -> Incoming:
-        """The same for a POST whose answer is read as it comes."""
-        return super().stream(self._played(key), self._there(url), json=json, limits=limits)
-
-    def _played(self, key: OpenedKey) -> OpenedKey:
-        """The key, for the server that plays its own."""
-        return replace(key, destination=self._there(key.destination))
+    def _addressed(self, key: OpenedKey, url: str) -> tuple[OpenedKey, str]:
+        """The same at the server that plays the key's own."""
+        return replace(key, destination=self._there(key.destination)), self._there(url)
 
     def _there(self, url: str) -> str:
         origin = endpoints.origin(url)

@@ -140,6 +140,19 @@ class Rules:
         return "" if echoed and echoed in found else found
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What one request is about."""
+
+    rules: Rules
+    method: str
+    url: str
+    content: bytes | None
+    max_bytes: int
+    authorize: bool = True
+    accept: str = "application/json"
+
+
 class EventGauge:
     """Measures the lines and events of a stream, below a parser that would take any of them.
 

@@ -1,33 +1,23 @@
-"""The one way out, guarded. Only importer of httpx and httpx_sse.
+"""The one way out, guarded. What puts a request on the wire is `exchange`, the door to httpx.
 
 A request goes to the origin its secret was sealed for and nowhere else, at an address that was
 vetted. No redirect, no proxy, no cookie; identity encoding only; caps on what is read; one deadline
 that a dripping server cannot stretch, because httpx's own time limits start anew with each byte.
-
-Each request has a client and a connection of its own: none can inherit a cookie, a proxy or an
-address from another, and it takes less time than httpx takes for a new connection.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json as jsonlib
-import logging
 import ssl
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
-from contextlib import aclosing
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
 from http.cookiejar import CookieJar
 
-import httpx
-import httpx_sse
-
-from mohet_keys.connection import Meter, ProtocolError, RawAnswer, Target, body_of, speak
-from mohet_keys.dialling import Line, Resolver, dial, gullible_context, shared_context
-from mohet_keys.errors import TransportError, TransportKind
-from mohet_keys.guards import USER_AGENT, AddressPolicy, Guards, Rules
-from mohet_keys.incoming import Incoming, Limits, is_events
+from mohet_keys.dialling import Resolver, gullible_context, shared_context
+from mohet_keys.errors import TransportError
+from mohet_keys.guards import USER_AGENT, AddressPolicy, Asked, Guards, Rules
+from mohet_keys.incoming import Exchange, Incoming, Limits
 from mohet_keys.lookup import Lookup
 from mohet_keys.model import Answer, OpenedKey
 from mohet_keys.scrub import Scrubber
@@ -49,23 +39,6 @@ METADATA_BYTES = 1024 * 1024
 """The most that is read of an answer that is no chat."""
 
 _STREAMED = "text/event-stream, application/json"
-_log = logging.getLogger(__name__)
-
-for _name in ("httpx", "httpcore", "httpcore.connection", "httpcore.http11"):
-    logging.getLogger(_name).setLevel(logging.WARNING)  # their debug lines tell URLs and headers
-
-
-@dataclass(frozen=True, slots=True)
-class _Asked:
-    """What one request is about."""
-
-    rules: Rules
-    method: str
-    url: str
-    content: bytes | None
-    max_bytes: int
-    authorize: bool = True
-    accept: str = "application/json"
 
 
 class Outbound:
@@ -106,9 +79,10 @@ class Outbound:
         `max_bytes` the largest body read. Raises TransportError when no whole answer came, or when
         a guard kept the request in; nothing of the request is in the error or its chain.
         """
+        key, url = self._addressed(key, url)
         rules = Rules(key, self._guards, self._policy)
         content = None if json is None else jsonlib.dumps(json).encode()
-        asked = _Asked(rules, method, url, content, max_bytes, authorize)
+        asked = Asked(rules, method, url, content, max_bytes, authorize)
         outcome = await self._attempt(asked, deadline)
         if isinstance(outcome, Answer):
             return outcome
@@ -129,16 +103,24 @@ class Outbound:
 
         `json` is sent as the body. Leaving the block closes the connection at once.
         """
+        key, url = self._addressed(key, url)
         content = jsonlib.dumps(json).encode()
         rules = Rules(key, self._guards, self._policy)
-        asked = _Asked(rules, "POST", url, content, limits.reply_bytes, accept=_STREAMED)
+        asked = Asked(rules, "POST", url, content, limits.reply_bytes, accept=_STREAMED)
         secret = key.secret if self._guards.scrub else None
         return Incoming(self._exchange(asked), secret, limits if self._guards.deadline else None)
 
-    def _exchange(self, asked: _Asked) -> _Exchange:
-        return _Exchange(asked, self._resolver, self._context, self._jar)
+    def _addressed(self, key: OpenedKey, url: str) -> tuple[OpenedKey, str]:
+        """Key and URL as they are dialled: as they were given, but for the demo."""
+        return key, url
 
-    async def _attempt(self, asked: _Asked, deadline: float) -> Answer | TransportError:
+    def _exchange(self, asked: Asked) -> Exchange:
+        # httpx takes a tenth of a second to import; the first request pays for it, not the start.
+        from mohet_keys.exchange import HttpxExchange
+
+        return HttpxExchange(asked, self._resolver, self._context, self._jar)
+
+    async def _attempt(self, asked: Asked, deadline: float) -> Answer | TransportError:
         """The answer, or the error as a value: raised later, it drags nothing along."""
         scrubber = Scrubber(asked.rules.key.secret if self._guards.scrub else None)
         exchange = self._exchange(asked)
@@ -162,7 +144,7 @@ class Outbound:
         return self._tls or shared_context()
 
 
-async def _whole(exchange: _Exchange, max_bytes: int) -> tuple[int, Mapping[str, str], bytes]:
+async def _whole(exchange: Exchange, max_bytes: int) -> tuple[int, Mapping[str, str], bytes]:
     """Status, headers and body."""
     body = bytearray()
     try:
@@ -172,174 +154,3 @@ async def _whole(exchange: _Exchange, max_bytes: int) -> tuple[int, Mapping[str,
         return status, headers, bytes(body)
     finally:
         await exchange.close()
-
-
-async def events_of(response: httpx.Response | None) -> AsyncGenerator[tuple[str, str], None]:
-    """Name and data of each event of an answer, which is UTF-8 whatever its header says."""
-    if response is None:
-        return
-    response.headers["content-type"] = "text/event-stream"
-    response.encoding = "utf-8-sig"
-    async with aclosing(httpx_sse.EventSource(response).aiter_sse()) as events:
-        async for event in events:
-            yield event.event, event.data
-
-
-class _Exchange(httpx.AsyncBaseTransport):
-    """One request and its answer: a client, and beneath it a connection with our own dialling.
-
-    With a guard off it does what httpx would do by itself.
-    """
-
-    def __init__(
-        self,
-        asked: _Asked,
-        resolver: Resolver,
-        context: Callable[[], ssl.SSLContext],
-        jar: CookieJar | None,
-    ) -> None:
-        self._asked = asked
-        self._rules = asked.rules
-        self._guards = asked.rules.guards
-        self._resolver = resolver
-        self._context = context
-        self._client = httpx.AsyncClient(
-            transport=self if self._guards.proxies else None,
-            trust_env=not self._guards.proxies,
-            follow_redirects=not self._guards.redirects,
-            cookies=jar,
-            timeout=None,  # noqa: S113  # whoever asks sets limits around everything
-        )
-        self._meter: Meter | None = None
-        self._body: _Body | None = None
-        self._response: httpx.Response | None = None
-
-    # --- for whoever asks -----------------------------------------------------------------------
-
-    async def begin(self) -> tuple[int, Mapping[str, str]]:
-        """Send the request; status and headers of the answer."""
-        asked = self._asked
-        headers = self._rules.headers(
-            authorize=asked.authorize, has_body=asked.content is not None, accept=asked.accept
-        )
-        request = self._client.build_request(
-            asked.method, asked.url, headers=headers, content=asked.content
-        )
-        self._response = await self._client.send(request, stream=True)
-        return self._response.status_code, self._response.headers
-
-    async def parts(self, max_bytes: int) -> AsyncGenerator[bytes, None]:
-        """The body as it came over the wire; decoding is what blows a small bomb up."""
-        if self._response is None:
-            return
-        answer = self._response
-        size = 0
-        async for part in answer.aiter_raw() if self._guards.encoding else answer.aiter_bytes():
-            size += len(part)
-            if self._guards.caps and size > max_bytes:
-                raise TransportError("too_large", f"more than {max_bytes} bytes")
-            yield part
-
-    def events(self) -> AsyncGenerator[tuple[str, str], None]:
-        """Name and data of each event of the body."""
-        return events_of(self._response)
-
-    async def close(self) -> None:
-        """Hang up, and forget the secret."""
-        if self._response is not None:
-            await self._response.aclose()
-        await self._client.aclose()
-        self._response = self._body = None
-        key = replace(self._rules.key, secret=None)
-        self._rules = replace(self._rules, key=key)
-        self._asked = replace(self._asked, rules=self._rules, content=None)
-
-    def hang_up(self) -> None:
-        """Hang up, whoever is reading."""
-        if self._meter is not None:
-            self._meter.abort()
-
-    @property
-    def host(self) -> str:
-        """The host that the key was saved for."""
-        return self._rules.host
-
-    @property
-    def waiting_since(self) -> float | None:
-        """Since when bytes are waited for."""
-        return self._meter.waiting_since if self._meter else None
-
-    @property
-    def has_begun(self) -> bool:
-        """Whether the first byte of the body is there."""
-        return self._body is not None and self._body.has_begun
-
-    def kind_of(self, error: Exception) -> TransportKind:
-        """What kind of failure an exception from below is."""
-        if isinstance(error, httpx.InvalidURL):
-            return "blocked"
-        if isinstance(error, ProtocolError):
-            return "reset" if self._meter and self._meter.ended else "protocol"
-        if not isinstance(error, httpx.HTTPError):
-            _log.error("A request broke off with %s.", type(error).__name__)
-        return "protocol"
-
-    # --- for httpx --------------------------------------------------------------------------------
-
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Vet, dial, send, and vet the head of what comes back. Raises TransportError."""
-        await self.aclose()
-        self._rules.vet_origin(_origin(request.url))
-        cap = self._asked.max_bytes if self._guards.caps else None
-        self._meter = Meter(await self._dial(request.url), cap)
-        raw = await speak(
-            self._meter, request.method, _target(request.url), request.headers.raw, request.stream
-        )
-        self._meter.body_begins()
-        headers = httpx.Headers(raw.headers)
-        if self._guards.cookies:  # before anything can keep one
-            headers.pop("set-cookie", None)
-        self._rules.vet_head(raw.status, headers, self._asked.max_bytes)
-        self._body = _Body(raw, cap if is_events(headers) else None)
-        return httpx.Response(raw.status, headers=headers, stream=self._body)
-
-    async def aclose(self) -> None:
-        """Hang up, whatever state the connection is in."""
-        self.hang_up()
-
-    async def _dial(self, url: httpx.URL) -> Line:
-        secure = url.scheme == "https"
-        return await dial(
-            url.raw_host.decode("ascii"),
-            url.port or (443 if secure else 80),
-            tls=self._context() if secure else None,
-            resolver=self._resolver,
-            allows=lambda address: self._rules.allows(address, secure=secure),
-        )
-
-
-def _target(url: httpx.URL) -> Target:
-    return Target(url.raw_scheme, url.raw_host, url.port, url.raw_path)
-
-
-def _origin(url: httpx.URL) -> str:
-    """What will be dialled, as text; a user name in it makes it nobody's origin."""
-    at = "@" if url.userinfo else ""
-    return f"{url.scheme}://{at}{url.netloc.decode('ascii')}"
-
-
-class _Body(httpx.AsyncByteStream):
-    """The body of an answer, piece by piece, as it comes; measured if it is one of events."""
-
-    def __init__(self, raw: RawAnswer, events_cap: int | None) -> None:
-        self._raw = raw
-        self._events_cap = events_cap
-        self.has_begun = False
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        async for part in body_of(self._raw, self._events_cap):
-            self.has_begun = True
-            yield part
-
-    async def aclose(self) -> None:
-        await self._raw.aclose()

@@ -269,6 +269,8 @@ class KeyEntry:
     check: CheckResult | None = None
     secret_at: datetime | None = None
     """When the secret that the key has now was put in."""
+    used_at: datetime | None = None
+    """When something was last sent through it; None when nothing ever was."""
     undo_until: datetime | None = None
     """Until when the secret it had before can be brought back; None when there is none."""
     locked: str | None = None

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Literal
 
@@ -45,13 +45,17 @@ Counts = dict[tuple[str, Verdict], int]
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """What stands on top. `verdicts` has the keys of each provider by verdict."""
+    """What stands on top. `verdicts` has the keys of each provider by verdict.
+
+    Keys that are `unused` are reminded of, and need no attention for that.
+    """
 
     keys: int
     working: int
     attention: int
     unchecked: int
     ending: int
+    unused: int
     oldest: datetime | None
     verdicts: Counts
 
@@ -70,7 +74,6 @@ class Line:
 
     entry: KeyEntry
     latencies: tuple[int | None, ...] = ()
-    last_used: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,13 +131,14 @@ class Overview:
         self._rights.let_in(_TRIED, owner)
         survey = self._survey
         counts = self._verdicts(owner)
-        keys = sum(counts.values())
+        keys, since = sum(counts.values()), self.unused_since
         return Figures(
             keys=keys,
             working=_of(counts, WORKING),
             attention=sum(self._parts(owner, counts).values()) if keys else 0,
             unchecked=_of(counts, {Verdict.UNCHECKED}),
             ending=survey.ending(owner, self._ends_soon) if keys else 0,
+            unused=survey.unused(owner, since) if keys and since else 0,
             oldest=survey.oldest_secret(owner) if keys else None,
             verdicts=counts,
         )
@@ -185,9 +189,15 @@ class Overview:
             return survey.ids(owner, Asked(), offset=offset, limit=limit)
         return survey.troubled_ids(owner, offset=offset, limit=limit)
 
-    def reminders(self, entry: KeyEntry, last_used: datetime | None) -> tuple[Reminder, ...]:
+    def reminders(self, entry: KeyEntry) -> tuple[Reminder, ...]:
         """What there is to remind of for a key, the most pressing first."""
-        return reminders.of(entry, last_used=last_used, now=self._clock(), rules=self._rules)
+        return reminders.of(entry, now=self._clock(), rules=self._rules)
+
+    @property
+    def unused_since(self) -> datetime | None:
+        """Keys that were saved before that and not used since are reminded of; None is never."""
+        days = self._rules.unused_days
+        return self._clock() - timedelta(days=days) if days else None
 
     @property
     def _old_before(self) -> datetime:
@@ -236,10 +246,10 @@ class Overview:
         if not self._keys.locked:
             return asked
         sort = "name" if asked.sort == "status" else asked.sort
-        return Asked(asked.provider, None, asked.search, sort)
+        return replace(asked, verdict=None, sort=sort)
 
     def _total(self, asked: Asked, verdicts: Counts, owner: str) -> int:
-        if asked.search:
+        if asked.search or asked.unused_since:
             return self._survey.count(owner, asked)
         return sum(
             count
@@ -248,12 +258,10 @@ class Overview:
         )
 
     def _lines(self, ids: Sequence[str], owner: str, *, lately: bool = True) -> list[Line]:
-        history, uses = self._repository.history, self._repository.uses
+        history = self._repository.history
         latencies = history.latencies(ids, each=LATELY) if lately and ids else {}
-        used = uses.last_used(ids) if ids else {}
         return [
-            Line(entry, tuple(latencies.get(entry.id, ())), used.get(entry.id))
-            for entry in self._entries(ids, owner)
+            Line(entry, tuple(latencies.get(entry.id, ()))) for entry in self._entries(ids, owner)
         ]
 
     def _entries(self, ids: Sequence[str], owner: str) -> list[KeyEntry]:

@@ -35,7 +35,7 @@ def _row(key: Line, now: datetime, zone: tzinfo) -> list[str]:
         cell(host_of(entry.endpoint)),
         _number(check.latency_ms if check else None),
         _moment(check.checked_at if check else None, zone),
-        _moment(key.last_used, zone),
+        _moment(entry.used_at, zone),
         _number(max(0, (now - aged).days) if aged else None),
         _number(check.credit if check else None),
         _moment(check.expires_at if check else None, zone),

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, func, not_, select
+from sqlalchemy import ColumnElement, Select, and_, func, not_, or_, select
 
 from mohet_keys.database import Database
 from mohet_keys.model import Verdict, shelves_of
@@ -33,6 +33,8 @@ class Asked:
     verdict: Verdict | None = None
     search: str = ""
     sort: Sort = "status"
+    unused_since: datetime | None = None
+    """Only keys that were saved before that, and that nothing was sent through since."""
 
 
 class Survey:
@@ -75,6 +77,12 @@ class Survey:
         with self._database.reading() as connection:
             found = [connection.execute(each.limit(1)).scalar() for each in oldest]
         return min((at for at in found if at is not None), default=None)
+
+    def unused(self, owner: str, since: datetime) -> int:
+        """How many keys were saved before that, and nothing was sent through them since."""
+        asked = select(func.count()).select_from(KEY)
+        parts = [(KEY.c.shelf == s, *part) for s in shelves_of(owner) for part in _unused(since)]
+        return sum(self._number(asked.where(*part)) for part in parts)
 
     # --- what will bite next --------------------------------------------------------------------
 
@@ -140,7 +148,15 @@ def _narrowed(wanted: Select[Any], asked: Asked) -> Select[Any]:
     wanted = filtered(wanted, asked.provider, asked.search)
     if asked.verdict is not None:
         wanted = wanted.where(KEY.c.rank == RANKS[asked.verdict])
+    if asked.unused_since is not None:
+        wanted = wanted.where(or_(*(and_(*part) for part in _unused(asked.unused_since))))
     return wanted
+
+
+def _unused(since: datetime) -> Sequence[Sequence[ColumnElement[bool]]]:
+    """Never used, or not since: two parts, each of them one stretch of the index."""
+    saved = KEY.c.created_at <= since
+    return ((KEY.c.used_at.is_(None), saved), (KEY.c.used_at <= since, saved))
 
 
 def _ending(

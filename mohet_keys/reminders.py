@@ -37,17 +37,13 @@ class Reminder:
     remedy: str
 
 
-def of(
-    entry: KeyEntry, *, last_used: datetime | None, now: datetime, rules: Rules
-) -> tuple[Reminder, ...]:
+def of(entry: KeyEntry, *, now: datetime, rules: Rules) -> tuple[Reminder, ...]:
     """What there is to remind of, the most pressing first; mostly nothing.
 
-    `last_used` is when something was last sent through the key; None when nothing ever was, as
-    far as is known. A clock that was put back makes a key young, never old.
+    A clock that was put back makes a key young, never old.
     """
-    found = (_expires(entry, now, rules), _old(entry, now, rules))
-    unused = _unused(entry, last_used, now, rules)
-    return tuple(each for each in (*found, unused) if each is not None)
+    found = (_expires(entry, now, rules), _old(entry, now, rules), _unused(entry, now, rules))
+    return tuple(each for each in found if each is not None)
 
 
 def _expires(entry: KeyEntry, now: datetime, rules: Rules) -> Reminder | None:
@@ -70,11 +66,9 @@ def _old(entry: KeyEntry, now: datetime, rules: Rules) -> Reminder | None:
     return Reminder("old", words, "Create a new one at the provider, and replace it here.")
 
 
-def _unused(
-    entry: KeyEntry, last_used: datetime | None, now: datetime, rules: Rules
-) -> Reminder | None:
-    """Says no more than what was asked: older use than is kept cannot be told from none."""
-    since = now - max(last_used or entry.created_at, entry.created_at)
+def _unused(entry: KeyEntry, now: datetime, rules: Rules) -> Reminder | None:
+    """Says no more than what was asked: use was not always counted."""
+    since = now - max(entry.used_at or entry.created_at, entry.created_at)
     if not _is_over(since, rules.unused_days):
         return None
     words = f"Nothing was sent through this key for {_days(rules.unused_days * _DAY)} or more."

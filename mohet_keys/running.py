@@ -11,11 +11,13 @@ from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import aclosing, suppress
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from mohet_keys.background import Background
 from mohet_keys.model import ChatEvent, Delta, Ended
-from mohet_keys.talk import Talk
+
+if TYPE_CHECKING:
+    from mohet_keys.talk import Talk
 
 TICK = 0.25
 """Seconds."""

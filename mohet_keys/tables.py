@@ -51,6 +51,9 @@ class Moment(TypeDecorator[datetime]):
 
 class _Base(SQLModel):
     metadata = MetaData()
+    # The tables are used by themselves and no row is ever made of a model, so what would check
+    # one is not built: that takes a millisecond for each table.
+    model_config = {"defer_build": True}
 
 
 def _text(info: dict[str, str], **more: Any) -> Any:
@@ -82,6 +85,8 @@ class KeyRow(_Base, table=True):
         Index("api_key_all_rank", "shelf", "rank", "name_key", "id"),
         # The oldest secrets, and how many are too old, counted in the index alone.
         Index("api_key_secret", "shelf", "has_secret", "secret_at", "rank", "id"),
+        # How many keys nobody uses, counted in the same way.
+        Index("api_key_used", "shelf", "used_at", "created_at"),
     )
 
     id: str = _text(IDENTITY, primary_key=True)
@@ -109,6 +114,7 @@ class KeyRow(_Base, table=True):
     updated_at: datetime = _moment(COSMETIC)
     updated_by: str = _text(COSMETIC)
     secret_at: datetime | None = _moment(COSMETIC, nullable=True)
+    used_at: datetime | None = _moment(COSMETIC, nullable=True)
     typed_by: str = _text(IDENTITY)
 
 

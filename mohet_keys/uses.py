@@ -1,8 +1,7 @@
-"""What was sent through keys, day by day. A day begins at midnight UTC."""
+"""What was sent through keys, day by day, and when last. A day begins at midnight UTC."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
@@ -66,16 +65,6 @@ class Uses:
             rows = connection.execute(asked).all()
         return [DayOfUse(date.fromisoformat(row[0]), *map(int, row[1:])) for row in rows]
 
-    def last_used(self, key_ids: Sequence[str]) -> dict[str, datetime]:
-        """When something was last sent through each of these keys, as far as is kept."""
-        asked = (
-            select(USE.c.key_id, func.max(USE.c.last_at))
-            .where(USE.c.key_id.in_(key_ids))
-            .group_by(USE.c.key_id)
-        )
-        with self._database.reading() as connection:
-            return {row[0]: row[1] for row in connection.execute(asked)}
-
     # --- of people ----------------------------------------------------------------------------
 
     def of_people(self, since: date) -> dict[str, PersonsUse]:
@@ -105,23 +94,16 @@ class Uses:
             return connection.execute(old).rowcount
 
     def prune(self, before: date) -> int:
-        """Delete the days before, but for the last day of each key, which says when it was used.
-
-        Returns how many lines went.
-        """
-        later = USE.alias()
-        has_later = select(later.c.day).where(
-            later.c.key_id == USE.c.key_id, later.c.day > USE.c.day
-        )
+        """Delete the days before. Returns how many lines went."""
         with self._database.writing() as connection:
-            old = delete(USE).where(USE.c.day < before.isoformat(), has_later.exists())
+            old = delete(USE).where(USE.c.day < before.isoformat())
             return connection.execute(old).rowcount
 
 
 def add(connection: Connection, key_id: str, owner: str, at: datetime, spent: Spent) -> None:
     """Count one message, in a transaction that is under way."""
-    mine = select(KEY.c.id).where(KEY.c.id == key_id, KEY.c.owner == owner)
-    if connection.execute(mine).first() is None:
+    mine = update(KEY).where(KEY.c.id == key_id, KEY.c.owner == owner)
+    if not connection.execute(mine.values(used_at=at)).rowcount:
         return
     here = (USE.c.key_id == key_id, USE.c.day == at.date().isoformat())
     more = {

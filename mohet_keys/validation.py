@@ -12,12 +12,10 @@ import time
 from collections.abc import Awaitable, Callable, Hashable, MutableMapping, Sequence
 from contextlib import nullcontext
 from datetime import UTC, datetime
-from typing import Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 from weakref import WeakValueDictionary
 
-from mohet_keys import recommend
 from mohet_keys.batches import Batch
-from mohet_keys.diagnosis import diagnose_failure
 from mohet_keys.errors import (
     LockedError,
     MohetError,
@@ -29,10 +27,12 @@ from mohet_keys.errors import (
 from mohet_keys.flights import Flights
 from mohet_keys.http import DEADLINE, Outbound
 from mohet_keys.model import Action, CheckResult, Diagnosis, KeyEntry, OpenedKey, Verdict
-from mohet_keys.probes import Found, Prober
 from mohet_keys.standing import vendor_label
 from mohet_keys.turns import PATIENCE, NotNowError, Rests, Turns
 from mohet_keys.waiting import wait_words
+
+if TYPE_CHECKING:
+    from mohet_keys.probes import Found
 
 FRESH_FOR = 300.0
 """Seconds a result in the caller's cache counts as known."""
@@ -207,6 +207,10 @@ class ValidationService:
         return await self._record(result, owner)
 
     async def _ask(self, key: OpenedKey) -> Found:
+        # With it comes all that is known of answers, which no page needs to be drawn.
+        from mohet_keys.diagnosis import diagnose_failure
+        from mohet_keys.probes import Found, Prober
+
         ends = self._monotonic() + self._deadline
         prober = Prober(
             self._outbound, key, lambda: ends - self._monotonic(), self._remembered_public
@@ -219,6 +223,8 @@ class ValidationService:
             return Found(diagnose_failure(key.provider, error, endpoint=key.destination))
 
     def _result(self, key: OpenedKey, found: Found) -> CheckResult:
+        from mohet_keys import recommend
+
         now = self._clock()
         able = recommend.chat_models(key.provider, found.models, now.date())
         best = recommend.recommended(

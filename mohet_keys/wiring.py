@@ -1,9 +1,13 @@
-"""Picks the concrete parts and puts them together. The one place that names them all."""
+"""Picks the concrete parts and puts them together. The one place that names them all.
+
+What only some pages and commands need is read when they ask for it, so that the app starts sooner.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 from mohet_keys import masterkey, vault
 from mohet_keys.chat import ChatService
@@ -13,36 +17,51 @@ from mohet_keys.presence import Presence
 from mohet_keys.replacing import Replacer
 from mohet_keys.repository import Repository
 from mohet_keys.rights import BackgroundRights
-from mohet_keys.rotation import Rotation
 from mohet_keys.safe import Safe
 from mohet_keys.service import KeyService
 from mohet_keys.settings import Settings
 from mohet_keys.starting import Starter
 from mohet_keys.team import Team
-from mohet_keys.transfer import Transfer
 from mohet_keys.validation import ValidationService
 from mohet_keys.visitors import Visitors
 from mohet_keys.watching import Watcher
+
+if TYPE_CHECKING:
+    from mohet_keys.rotation import Rotation
+    from mohet_keys.transfer import Transfer
 
 
 @dataclass(frozen=True, slots=True)
 class Parts:
     """What the app and the command line work with."""
 
+    settings: Settings
     keys: KeyService
     checks: ValidationService
     chats: ChatService
     starter: Starter
     replacer: Replacer
-    transfer: Transfer
     team: Team
     outbound: Outbound
     repository: Repository
     safe: Safe
-    rotation: Rotation
     presence: Presence
     watcher: Watcher
     visitors: Visitors
+
+    @property
+    def transfer(self) -> Transfer:
+        """Keys in files, on their way out and in."""
+        from mohet_keys.transfer import Transfer
+
+        return Transfer(self.keys)
+
+    @property
+    def rotation(self) -> Rotation:
+        """What an operator does with the master key."""
+        from mohet_keys.rotation import Rotation
+
+        return Rotation(self.repository, self.settings)
 
     def close(self) -> None:
         """Let go of the store."""
@@ -69,17 +88,16 @@ def build(settings: Settings | None = None, *, outbound: Outbound | None = None)
     replacer = Replacer(keys, checks)
     replacer.forget()  # what ran out while nothing was running
     return Parts(
+        settings=settings,
         keys=keys,
         checks=checks,
         chats=ChatService(keys, way_out),
         starter=Starter(keys, checks),
         replacer=replacer,
-        transfer=Transfer(keys),
         team=Team(repository),
         outbound=way_out,
         repository=repository,
         safe=safe,
-        rotation=Rotation(repository, settings),
         presence=Presence(repository, safe),
         watcher=Watcher(
             KeyService(repository, safe, rights=BackgroundRights(repository)),

@@ -7,6 +7,8 @@
 set -euo pipefail
 python=$1
 shift
+# The tests start many programs, and each would read all of the package anew.
+unset PYTHONDONTWRITEBYTECODE
 
 if [ $# -gt 0 ]; then
     exec "$python" -m pytest "$@"

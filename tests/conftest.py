@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import pytest
 
 from mohet_keys import wiring
 from mohet_keys.settings import Settings
+from tests.masters import store_in
 
 _STRIPPED = ("MOHET_", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "STREAMLIT_")
 
@@ -29,20 +29,11 @@ def settings(tmp_path: Path) -> Settings:
     return Settings(data_dir=tmp_path / "data", config_dir=tmp_path / "config")
 
 
-@pytest.fixture(scope="session")
-def new_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A new store and its master key: made once, for making one takes longer than most tests."""
-    folder = tmp_path_factory.mktemp("new")
-    wiring.build(Settings(data_dir=folder / "data", config_dir=folder / "config")).close()
-    return folder
-
-
 @pytest.fixture
-def parts(settings: Settings, new_store: Path) -> Iterator[wiring.Parts]:
+def parts(settings: Settings) -> Iterator[wiring.Parts]:
     """The wired product on a real SQLite file of the test's own."""
     if not (settings.data_dir.exists() or settings.config_dir.exists()):
-        shutil.copytree(new_store / "data", settings.data_dir)
-        shutil.copytree(new_store / "config", settings.config_dir)
+        store_in(settings.data_dir.parent)
     built = wiring.build(settings)
     yield built
     built.close()

@@ -55,18 +55,22 @@ def started(folder: Path, which: str = "generated", **more: object) -> Iterator[
 
 
 _templates: dict[str, TemporaryDirectory[str]] = {}
+_ELSEWHERE = ("database_url", "master_key_file", "master_key_previous", "master_key_previous_file")
+"""What may be set by whoever runs the tests, and must not be for a store that all of them copy."""
 
 
-def store_in(folder: Path, which: str) -> None:
+def store_in(folder: Path, which: str = "generated") -> None:
     """Put a new store there under the old or a generated master key, or a "bare" one without any
     data key: a copy of one made before, for to make the tables takes longer than all the rest."""
     if which not in _templates:
         _templates[which] = TemporaryDirectory()
         place = Path(_templates[which].name)
+        unset = dict.fromkeys(("master_key", *_ELSEWHERE)) | SETS.get(which, {})
+        settings = settings_in(place, **unset)
         if which == "bare":
-            Repository(settings_in(place).store_url).close()
+            Repository(settings.store_url).close()
         else:
-            wiring.build(settings_in(place, which)).close()
+            wiring.build(settings).close()
     shutil.copytree(_templates[which].name, folder, dirs_exist_ok=True)
 
 

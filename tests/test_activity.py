@@ -19,11 +19,11 @@ from mohet_keys.activity import ACTIONS, RESULTS, Record, table
 from mohet_keys.errors import DeniedError, NotFoundError
 from mohet_keys.journal import UNREADABLE, Journal, Wanted
 from mohet_keys.model import LOCAL_OWNER, Action, Activity, Doing, NewKey, Outcome, Verdict
-from mohet_keys.repository import Repository
 from mohet_keys.spreadsheet import LONGEST, cell, harmless
 from mohet_keys.ui.verdict_badge import BADGES
 from mohet_keys.wiring import Parts
 from tests.leaks import canary, scan
+from tests.masters import bare_store
 from tests.team import ADA, BOB, ROOT, join
 
 NOW = datetime(2026, 11, 19, 23, 5, 7, tzinfo=UTC)
@@ -43,7 +43,7 @@ def entry(**more: str) -> Activity:
 @pytest.fixture
 def journal(tmp_path: Path) -> Iterator[Journal]:
     """An empty record."""
-    repository = Repository(f"sqlite:///{tmp_path / 'store.db'}")
+    repository = bare_store(tmp_path)
     yield repository.journal
     repository.close()
 

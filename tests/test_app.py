@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from mohet_keys.ui import marks
 from mohet_keys.ui.server import HEADERS
 from tests.browser.app_server import AppServer
 
@@ -90,6 +91,14 @@ def test_a_running_app_says_so_and_takes_its_leave(tmp_path: Path) -> None:
         assert running.masters == parts.safe.master_ids
     assert parts.repository.leases.running(datetime.now(UTC)) == []
     parts.close()
+
+
+def test_the_tabs_picture_is_our_mark(app: AppServer) -> None:
+    """Where Streamlit's page looks for the picture of its tab there is ours, and as what it is."""
+    assert 'href="./favicon.png"' in get(app, "/").words
+    answer = get(app, "/favicon.png")
+    assert answer.headers["Content-Type"].startswith("image/svg+xml")
+    assert answer.words == marks.icon()
 
 
 @pytest.mark.parametrize("path", ["/", "/api_keys", "/healthz", "/_stcore/health", "/nowhere"])

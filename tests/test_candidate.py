@@ -8,6 +8,7 @@ import shutil
 import sqlite3
 import tempfile
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from mohet_keys.errors import MasterKeyError, RefusedError
 from mohet_keys.migrations import HEAD
 from mohet_keys.settings import Settings
 from tests.leaks import canary
+from tests.masters import settings_in, started, store_in
 from tests.test_backup import DAMAGES, add, broken, files, live_file
 
 OTHER = "f0e1d2c3b4a59687" * 4
@@ -33,13 +35,11 @@ OTHER = "f0e1d2c3b4a59687" * 4
 class Looker:
     """A store with three keys, a backup of it with two, and a look at that changes nothing."""
 
-    def __init__(self, settings: Settings, folder: Path) -> None:
+    def __init__(self, settings: Settings, folder: Path, ids: list[str]) -> None:
         self.settings = settings
         self.folder = folder
-        with contextlib.closing(wiring.build(settings)) as parts:
-            self.ids = [add(parts, name) for name in ("A", "B")]
-            self.file = backup.save(settings, folder / "b.db").file
-            add(parts, "C")
+        self.file = folder / "b.db"
+        self.ids = ids
 
     def sql(self, *statements: str) -> None:
         """Reach into the backup."""
@@ -73,13 +73,36 @@ class Looker:
         return {**found, "temporary": files(Path(tempfile.gettempdir()))}
 
 
+@dataclass(frozen=True)
+class Made:
+    """The folder of a store and its backup, to be copied, and the keys that are in both."""
+
+    folder: Path
+    ids: list[str]
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
+    """A store with a backup on which nothing is wrong."""
+    folder = tmp_path_factory.mktemp("made")
+    (folder / "outside").mkdir()
+    store_in(folder)
+    with started(folder) as parts:
+        ids = [add(parts, name) for name in ("A", "B")]
+        backup.save(settings_in(folder), folder / "outside" / "b.db")
+        add(parts, "C")
+    return Made(folder, ids)
+
+
 @pytest.fixture
-def looker(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Looker:
+def looker(
+    made: Made, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Looker:
     """A backup to break, with a folder for temporary files of the test's own."""
-    for name in ("outside", "temporary"):
-        (tmp_path / name).mkdir()
+    shutil.copytree(made.folder, tmp_path, dirs_exist_ok=True)
+    (tmp_path / "temporary").mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
-    return Looker(settings, tmp_path / "outside")
+    return Looker(settings, tmp_path / "outside", made.ids)
 
 
 # --- what is said of a good one -----------------------------------------------------------------

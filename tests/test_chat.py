@@ -585,7 +585,9 @@ def test_each_message_counts_for_its_key(
     before = datetime.now(UTC)
     desk.say(key_id, "Hello", model=MODELS["openai"])
     assert used(desk, key_id) == counted
-    assert before <= desk.uses.last_used([key_id])[key_id] <= datetime.now(UTC)
+    used_at = desk.keys.entry(key_id, owner=ME).used_at
+    assert used_at is not None
+    assert before <= used_at <= datetime.now(UTC)
 
 
 def test_messages_add_up(desk: Desk, shared: Simulator) -> None:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import Event
+from typing import Any
 
 import pytest
 from pydantic import SecretStr
@@ -13,7 +14,7 @@ from pydantic import SecretStr
 from mohet_keys.background import Background
 from mohet_keys.check_all import BROKE_OFF, CheckAll, Line
 from mohet_keys.errors import StoreError
-from mohet_keys.model import LOCAL_OWNER, NewKey, Verdict
+from mohet_keys.model import LOCAL_OWNER, CheckResult, NewKey, Verdict
 from mohet_keys.service import KeyService
 from mohet_keys.simulator.server import Simulator
 from mohet_keys.wiring import Parts
@@ -156,6 +157,31 @@ def test_two_hundred_keys_some_hanging_cancelled_in_the_middle(
     assert set(known.values()) <= {Verdict.VALID, Verdict.INVALID}
     run.cancel()
     assert run.state == "cancelled"
+
+
+def test_what_comes_in_after_the_cancel_is_not_counted(
+    parts: Parts, sim: Simulator, loop: Background, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An answer that was on its way changes nothing of what was said when it was cancelled."""
+    save(parts, sim, "mistral", {"good": 3})
+    check_many, runs, begun = parts.checks.check_many, list[CheckAll](), Event()
+
+    async def cancelled_first(
+        ids: list[str], *, on_result: Callable[[CheckResult], None], **more: Any
+    ) -> None:
+        def heard(result: CheckResult) -> None:
+            assert begun.wait(10)
+            runs[0].cancel()
+            on_result(result)
+
+        await check_many(ids, on_result=heard, **more)
+
+    monkeypatch.setattr(parts.checks, "check_many", cancelled_first)
+    runs.append(begin(parts, loop))
+    begun.set()
+    until(lambda: runs[0].is_over and bool(stored(parts)))
+    time.sleep(0.1)
+    assert (runs[0].state, runs[0].done, runs[0].total) == ("cancelled", 0, 3)
 
 
 def test_another_run_may_follow_at_once(parts: Parts, sim: Simulator, loop: Background) -> None:

@@ -28,6 +28,7 @@ from mohet_keys.model import LOCAL_OWNER, KeyEntry, NewKey, Verdict
 from mohet_keys.repository import Repository
 from mohet_keys.settings import Settings
 from mohet_keys.wiring import Parts, build
+from tests.masters import bare_store
 from tests.test_repository import LATER, ME, NOW, change, put, result
 
 CANARY = "CANARY-7f3a91c2d4e6"
@@ -37,13 +38,13 @@ ROOT = Path(__file__).parent.parent
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     """Where the store's file goes: alone in a folder that is not there yet."""
-    return tmp_path / "data" / "store.db"
+    return tmp_path / "data" / "mohet_keys.db"
 
 
 @pytest.fixture
-def store(path: Path) -> Iterator[Repository]:
+def store(tmp_path: Path, path: Path) -> Iterator[Repository]:
     """An empty store."""
-    repository = Repository(f"sqlite:///{path}")
+    repository = bare_store(tmp_path)
     yield repository
     repository.close()
 
@@ -65,7 +66,7 @@ def left_in(path: Path, trace: bytes) -> list[str]:
     return [file.name for file in path.parent.iterdir() if trace in file.read_bytes()]
 
 
-def storm(mode: str, folder: Path, number: float, *switches: str) -> dict[str, Any]:
+def storm(mode: str, folder: Path, number: int, *switches: str) -> dict[str, Any]:
     """What came of a storm; see tests/storm.py."""
     done = subprocess.run(
         [sys.executable, "-m", "tests.storm", mode, str(folder), str(number), *switches],
@@ -73,7 +74,7 @@ def storm(mode: str, folder: Path, number: float, *switches: str) -> dict[str, A
         capture_output=True,
         text=True,
         check=True,
-        timeout=120,
+        timeout=300,
     )
     told: dict[str, Any] = json.loads(done.stdout)
     sys.stdout.write(f"\n{mode}: {told}\n")
@@ -770,23 +771,21 @@ with tempfile.TemporaryDirectory() as folder:
 # --- storms -----------------------------------------------------------------------------------
 
 
-def test_t50_killed_two_hundred_times_while_writing(tmp_path: Path) -> None:
+def test_t50_killed_again_and_again_while_writing(tmp_path: Path) -> None:
     """No acknowledged write is lost, no half of one stays, and SQLite finds no fault."""
-    told = storm("kill", tmp_path, 200)
+    told = storm("kill", tmp_path, 48)
     assert told["broken"] == []
-    # On a busy machine many a writer is killed before its first word; enough of them must write.
-    assert (told["kills"], told["acknowledged"] > 100) == (200, True)
+    assert (told["kills"], told["acknowledged"] >= 120) == (48, True)
 
 
 def test_t55_eight_processes_write_at_once(tmp_path: Path) -> None:
     """Not one write fails for the lock, and every row is whole at the end."""
-    told = storm("write", tmp_path, 12)
-    assert (told["errors"], told["broken"]) == (0, [])
-    assert told["writes"] > 1_000
+    told = storm("write", tmp_path, 100)
+    assert (told["writes"], told["errors"], told["broken"]) == (800, 0, [])
 
 
 def test_t55_without_the_lock_at_the_start_they_would_fail(tmp_path: Path) -> None:
     """The twin: writers that begin deferred are told that the store is busy."""
-    told = storm("write", tmp_path, 2, "--deferred")
+    told = storm("write", tmp_path, 40, "--deferred")
     assert told["errors"] > 0
     assert "busy" in told["first_errors"][0]

@@ -110,8 +110,10 @@ def test_the_charts_have_the_same_past(parts: DemoParts) -> None:
 def test_old_unused_and_ending_keys_are_there(parts: DemoParts) -> None:
     """There is something to be reminded of."""
     now, keys = datetime.now(UTC), all_keys(parts)
-    used = parts.repository.uses.last_used([entry.id for entry in keys])
-    assert used[named(parts, "Invoice Reader").id] < now - timedelta(days=60)
+    assert named(parts, "Invoice Reader").used_at < now - timedelta(days=60)  # type: ignore[operator]
+    assert named(parts, "Support Chat").used_at > now - timedelta(days=1)  # type: ignore[operator]
+    unused = parts.repository.survey.unused(LOCAL_OWNER, now - timedelta(days=60))
+    assert 1 < unused < len(keys) / 4
     assert [e.name for e in keys if e.secret_at and e.secret_at < now - timedelta(days=365)]
     assert named(parts, CHOSEN[1]).secret_at > now - timedelta(days=13)  # type: ignore[operator]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from mohet_keys.journal import Wanted
 from mohet_keys.model import CheckResult, Diagnosis, Doing, KeyEntry, Verdict
 from mohet_keys.repository import Repository, RowChanges
 from mohet_keys.uses import DayOfUse, Spent
+from tests.masters import bare_store
 from tests.test_repository import ME, put, sealing
 
 NOW = datetime(2026, 3, 10, 12, 30, tzinfo=UTC)
@@ -23,7 +25,7 @@ HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Repository]:
     """An empty store."""
-    repository = Repository(f"sqlite:///{tmp_path / 'store.db'}")
+    repository = bare_store(tmp_path)
     yield repository
     repository.close()
 
@@ -154,7 +156,7 @@ def test_messages_are_counted_by_day(store: Repository) -> None:
         DayOfUse(second, 3, 1, 11, 2),
     ]
     assert store.uses.days(ME, second, key_id=one.id) == [DayOfUse(second, 2, 1, 1, 2)]
-    assert store.uses.last_used([one.id, "nobody"]) == {one.id: NOW + HOUR}
+    assert [store.entry(each.id, ME).used_at for each in (one, other)] == [NOW + HOUR, NOW]
     assert store.uses.days("eve", first) == []
 
 
@@ -192,15 +194,23 @@ def test_a_key_that_is_gone_or_somebody_elses_counts_nothing(store: Repository) 
     store.uses.count(entry.id, "eve", NOW, Spent())
     store.uses.count("nobody", ME, NOW, Spent())
     assert store.uses.days(ME, date(2000, 1, 1)) == []
+    assert store.entry(entry.id, ME).used_at is None
+
+
+def test_a_use_is_no_change_of_the_key(store: Repository) -> None:
+    """Whoever edits it meanwhile has seen what there is."""
+    entry = put(store)
+    store.uses.count(entry.id, ME, NOW, Spent())
+    assert store.entry(entry.id, ME) == replace(entry, used_at=NOW)
 
 
 def test_old_days_go(store: Repository) -> None:
-    """Those before the first that is kept; of each key the last one stays, to say when that was."""
+    """Those before the first that is kept; when a key was last used is known all the same."""
     entry = put(store)
-    for days in range(3):
+    for days in (2, 1, 0):
         store.uses.count(entry.id, ME, NOW - DAY * days, Spent())
     idle = put(store, "Idle")
     store.uses.count(idle.id, ME, NOW - DAY * 100, Spent())
-    assert store.uses.prune(date(2026, 3, 10)) == 2
-    assert [each.day for each in store.uses.days(ME, date(2026, 1, 1))] == [date(2026, 3, 10)]
-    assert store.uses.last_used([idle.id]) == {idle.id: NOW - DAY * 100}
+    assert store.uses.prune(date(2026, 3, 10)) == 3
+    assert [each.day for each in store.uses.days(ME, date(2025, 1, 1))] == [date(2026, 3, 10)]
+    assert store.entry(idle.id, ME).used_at == NOW - DAY * 100

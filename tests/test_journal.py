@@ -20,6 +20,7 @@ from mohet_keys.journal import UNREADABLE, Journal, Wanted
 from mohet_keys.model import Activity, Doing
 from mohet_keys.repository import Repository
 from mohet_keys.tables import EVENT, OUTCOME
+from tests.masters import bare_store
 from tests.test_floors import MODULES
 
 ME = "local"
@@ -37,7 +38,7 @@ def doing(name: str = "Production", **more: Any) -> Doing:
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Repository]:
     """An empty store."""
-    repository = Repository(f"sqlite:///{tmp_path / 'store.db'}")
+    repository = bare_store(tmp_path)
     yield repository
     repository.close()
 
@@ -53,7 +54,8 @@ def sql(store: Repository, tmp_path: Path) -> Sql:
     """Reaches into the store behind the product's back."""
 
     def run(statement: str, *values: object) -> list[Any]:
-        with closing(sqlite3.connect(tmp_path / "store.db")) as connection, connection:
+        file = tmp_path / "data" / "mohet_keys.db"
+        with closing(sqlite3.connect(file)) as connection, connection:
             return connection.execute(statement, values).fetchall()
 
     return run

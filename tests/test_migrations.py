@@ -6,6 +6,7 @@ import logging
 import subprocess
 import sys
 import threading
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,7 @@ from sqlalchemy import text
 from mohet_keys import migrations
 from mohet_keys.database import Database
 from mohet_keys.errors import StoreError
-from mohet_keys.model import UNDO_FOR, Selection
+from mohet_keys.model import UNDO_FOR, Selection, Spent
 from mohet_keys.repository import Repository, RowChanges
 from mohet_keys.rules import TeamRules
 from mohet_keys.tables import METADATA
@@ -59,17 +60,22 @@ def test_head_is_the_newest_step() -> None:
 
 @pytest.mark.parametrize("step", [script.revision for script in scripts().walk_revisions()][1:])
 def test_an_older_store_is_brought_up_to_date(url: str, step: str) -> None:
-    """A store of every earlier version opens with its keys, the selection and its model."""
+    """A store of every earlier version opens with its keys and when they were last used, the
+    selection and its model."""
     store = Repository(url)
     entry = put(store)
     store.select(ME, entry.id, None, entry.created_at)
+    used_at = entry.created_at + timedelta(days=40)
+    for at in (entry.created_at, used_at):
+        store.uses.count(entry.id, ME, at, Spent())
     _down_to(store, step)
     if step < "0002":
         with store._database.writing() as connection:
             connection.execute(text("UPDATE selection SET model = 'llama'"))
     store.close()
     reopened = Repository(url)
-    assert [found.id for found in reopened.page(ME)] == [entry.id]
+    (found,) = reopened.page(ME)
+    assert (found.id, found.used_at) == (entry.id, used_at if step >= "0004" else None)
     assert reopened.selection(ME) == Selection(ME, entry.id, "llama" if step < "0002" else None)
     reopened.close()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -171,6 +172,69 @@ def test_reminders_can_be_turned_off_and_need_a_secret(mixed: Parts) -> None:
     assert "bare" not in dict(concerned(usual))
 
 
+# --- unused ---------------------------------------------------------------------------------------
+
+
+def used(parts: Parts, name: str, days: float | None, **more: Any) -> None:
+    """A key of 100 days, last used so many days ago; None for one that never was."""
+    entry = put(parts, name, Verdict.VALID, **{"created_at": NOW - 100 * DAY, **more})
+    if days is not None:
+        parts.repository.uses.count(entry.id, ME, NOW - days * DAY, Spent())
+
+
+@pytest.fixture
+def idle(parts: Parts) -> Parts:
+    """Four keys that nobody used for 60 days, and four that are in use or new."""
+    used(parts, "never", None)
+    used(parts, "long ago", 75)
+    used(parts, "just too long ago", 60)
+    used(parts, "rejected", 90, provider="openai")
+    check(parts, parts.repository.find("openai/rejected", ME), Verdict.INVALID)
+    used(parts, "yesterday", 1)
+    used(parts, "just in time", 59.9)
+    used(parts, "new", None, created_at=NOW - 59 * DAY)
+    put(parts, "theirs", owner="eve", created_at=NOW - 100 * DAY)
+    return parts
+
+
+def test_keys_that_nobody_uses_are_counted_and_found(idle: Parts, overview: Overview) -> None:
+    """Since their last use, or since they were saved; mine alone; with the other filters too."""
+    assert overview.figures(owner=ME).unused == 4
+    unused = Asked(sort="name", unused_since=overview.unused_since)
+    assert names(overview, unused) == ["just too long ago", "long ago", "never", "rejected"]
+    verdicts = overview.figures(owner=ME).verdicts
+    for more, left in (
+        ({"provider": "openai"}, ["rejected"]),
+        ({"verdict": Verdict.VALID}, ["just too long ago", "long ago", "never"]),
+        ({"search": "long"}, ["just too long ago", "long ago"]),
+    ):
+        asked = replace(unused, **more)  # type: ignore[arg-type]
+        found = overview.page(asked, verdicts, owner=ME)
+        assert [line.entry.name for line in found.lines] == left
+        assert found.total == len(left)
+        assert [line.entry.name for line in overview.all(asked, owner=ME, most=9)] == left
+    for entry in idle.keys.list(owner=ME).entries:
+        kinds = {each.kind for each in overview.reminders(entry)}
+        assert ("unused" in kinds) == (entry.name in names(overview, unused))
+
+
+def test_keys_that_nobody_uses_need_no_attention_for_that(parts: Parts, overview: Overview) -> None:
+    """However many they are, what needs attention is not among them but stands alone."""
+    for number in range(30):
+        used(parts, f"Idle {number:02}", 70, has_secret=False)
+    put(parts, "bad", Verdict.INVALID)
+    figures = overview.figures(owner=ME)
+    assert (figures.unused, figures.attention) == (30, 1)
+    assert concerned(overview) == [("bad", "verdict")]
+
+
+def test_zero_days_remind_of_no_unused_key(idle: Parts) -> None:
+    """The setting turns it off."""
+    quiet = Overview(idle.keys, idle.repository, rules=Rules(unused_days=0), clock=lambda: NOW)
+    assert quiet.figures(owner=ME).unused == 0
+    assert quiet.unused_since is None
+
+
 # --- the table ------------------------------------------------------------------------------------
 
 
@@ -224,7 +288,7 @@ def test_a_line_has_its_latencies_and_its_last_use(parts: Parts, overview: Overv
     verdicts = overview.figures(owner=ME).verdicts
     lines = overview.page(Asked(sort="name"), verdicts, owner=ME).lines
     assert [line.latencies for line in lines] == [tuple(range(5, LATELY + 5)), (None,)]
-    assert [line.last_used for line in lines] == [NOW - HOUR, None]
+    assert [line.entry.used_at for line in lines] == [NOW - HOUR, None]
 
 
 def test_while_no_key_opens_all_are_locked(
@@ -335,7 +399,8 @@ def crowd(parts: Parts, keys: int, checks: int) -> None:
         made = NOW - (number % 120) * DAY
         new = row(f"Key {number:05}", owner=ME, created_at=made).given()
         stamps = {"version": 1, "updated_at": made, "updated_by": ME, "secret_at": made}
-        rows.append({**new, **stamps, "rank": RANKS[verdict]})
+        used_at = NOW - 70 * DAY if number % 2 else None
+        rows.append({**new, **stamps, "rank": RANKS[verdict], "used_at": used_at})
         said = {"verdict": verdict.value, "reason": "r", "explanation": "e", "remedy": ""}
         ends = NOW + (number % 400) * DAY if number % 10 == 0 else None
         told = {"key_id": new["id"], "revision": 1, "checked_at": NOW, "models": "[]"}

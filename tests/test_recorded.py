@@ -42,11 +42,15 @@ from mohet_keys.settings import Settings
 from mohet_keys.simulator.server import Simulator
 from mohet_keys.wiring import Parts
 from tests.browser.secrets import good, revoked
-from tests.cli.test_program import Shell, fresh, shell, simulator
 from tests.leaks import canary, scan
+from tests.shell import Shell, shell, shell_without_store, simulator
 from tests.sink import LONG, Sink, raw
 
-__all__ = ["fresh", "shell", "simulator"]  # the command line on a store of the test's own
+__all__ = [
+    "shell",
+    "shell_without_store",
+    "simulator",
+]  # the command line on a store of the test's own
 
 NOW = datetime(2026, 11, 19, 14, 5, 7, tzinfo=UTC)
 ROOT = Path(__file__).parents[1]

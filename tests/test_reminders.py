@@ -16,8 +16,9 @@ MOMENT = timedelta(seconds=1)
 
 
 def key(ends: datetime | None = None, **more: Any) -> KeyEntry:
-    """A key that was saved just now; with a check where its provider says that it ends."""
-    values: dict[str, Any] = {"has_secret": True, "created_at": NOW, "updated_at": NOW, **more}
+    """A key that was saved and used just now; with a check where its provider says that it ends."""
+    usual = {"has_secret": True, "created_at": NOW, "updated_at": NOW, "used_at": NOW}
+    values: dict[str, Any] = {**usual, **more}
     said = Diagnosis(Verdict.VALID, "key works", "It works.")
     check = CheckResult("k", 1, said, NOW, expires_at=ends) if ends else None
     names = ("id", "owner", "provider", "name", "endpoint", "hint", "updated_by")
@@ -25,11 +26,9 @@ def key(ends: datetime | None = None, **more: Any) -> KeyEntry:
     return KeyEntry(**entry)
 
 
-def told(
-    entry: KeyEntry, last_used: datetime | None = NOW, now: datetime = NOW, **rules: int
-) -> list[tuple[str, str]]:
+def told(entry: KeyEntry, **rules: int) -> list[tuple[str, str]]:
     """What is said of it, and of which kind; each with something to do about it."""
-    found = of(entry, last_used=last_used, now=now, rules=Rules(**rules))
+    found = of(entry, now=NOW, rules=Rules(**rules))
     assert all(each.remedy for each in found)
     return [(each.kind, each.words) for each in found]
 
@@ -80,28 +79,28 @@ def test_an_end_is_told_two_weeks_ahead(left: timedelta, words: str | None) -> N
 )
 def test_a_key_that_nobody_uses_is_told(used: timedelta | None, *, is_told: bool) -> None:
     """Sixty days after its last use, or after it was saved when it was never used."""
-    entry = key(created_at=NOW - 100 * DAY, secret_at=NOW)
+    used_at = None if used is None else NOW - used
     words = "Nothing was sent through this key for 60 days or more."
     expected = [("unused", words)] if is_told else []
-    assert told(entry, last_used=None if used is None else NOW - used) == expected
-    assert told(key(), last_used=None) == []
+    assert told(key(created_at=NOW - 100 * DAY, secret_at=NOW, used_at=used_at)) == expected
+    assert told(key(used_at=used_at)) == []
 
 
 def test_zero_is_never() -> None:
     """Each reminder can be turned off by itself; what presses most comes first."""
-    entry = key(ends=NOW + DAY, created_at=NOW - 500 * DAY)
-    kinds = [kind for kind, _ in told(entry, last_used=None)]
+    entry = key(ends=NOW + DAY, created_at=NOW - 500 * DAY, used_at=None)
+    kinds = [kind for kind, _ in told(entry)]
     assert kinds == ["expires", "old", "unused"]
     never = {"max_age_days": 0, "unused_days": 0, "expires_within_days": 0}
     for name, kind in zip(never, ("old", "unused", "expires"), strict=True):
-        assert kind not in [found for found, _ in told(entry, last_used=None, **{name: 0})]
-    assert told(entry, last_used=None, **never) == []
+        assert kind not in [found for found, _ in told(entry, **{name: 0})]
+    assert told(entry, **never) == []
 
 
 def test_other_days_can_be_set() -> None:
     """And are said."""
-    entry = key(created_at=NOW - 8 * DAY)
-    assert told(entry, last_used=None, max_age_days=7, unused_days=1) == [
+    entry = key(created_at=NOW - 8 * DAY, used_at=None)
+    assert told(entry, max_age_days=7, unused_days=1) == [
         ("old", "This secret is 8 days old."),
         ("unused", "Nothing was sent through this key for 1 day or more."),
     ]
@@ -111,4 +110,4 @@ def test_other_days_can_be_set() -> None:
 def test_t29_no_moment_breaks_it(year: int) -> None:
     """Whatever stands in the store, there is an answer."""
     at = datetime(year, 1, 1, tzinfo=UTC)
-    told(key(ends=at, created_at=at, secret_at=at), last_used=at)
+    told(key(ends=at, created_at=at, secret_at=at, used_at=at))

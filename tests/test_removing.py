@@ -128,6 +128,22 @@ def test_what_was_listed_and_is_still_rejected_is_deleted_and_nothing_else(parts
     assert left(parts) == ["A", "B", "F"]
 
 
+def test_a_key_that_is_rejected_with_another_secret_is_not_the_one_that_was_listed(
+    parts: Parts,
+) -> None:
+    """Nobody said yes to deleting that one, nor to one of another name."""
+    listed = [save(parts, name, Verdict.INVALID) for name in "ABC"]
+    for seen, changes in (
+        (listed[0], KeyChanges(secret=SecretStr(canary("gsk_")))),
+        (listed[1], KeyChanges(name="Still needed")),
+    ):
+        changed = parts.keys.edit(seen.id, changes, owner=ME, version=seen.version).entry
+        check(parts, changed, Verdict.INVALID)
+    assert names(parts.keys.rejected(owner=ME)) == ["A", "C", "Still needed"]
+    done = parts.keys.remove_rejected(listed, owner=ME)
+    assert (names(done.gone), names(done.kept)) == (["C"], ["A", "Still needed"])
+
+
 def test_without_the_second_look_a_key_that_works_would_be_deleted(
     parts: Parts, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -34,6 +34,7 @@ from mohet_keys.queries import RANKS
 from mohet_keys.repository import NewRow, Repository, RowChanges, Sort
 from mohet_keys.sealed import WrappedKey
 from mohet_keys.tables import METADATA, KeyRow, WrapRow
+from tests.masters import bare_store
 
 ME, EVE = "ada@example.com", "eve@example.com"
 NOW = datetime(2026, 3, 1, 12, 0, 0, 123456, tzinfo=UTC)
@@ -86,7 +87,7 @@ def result(entry: KeyEntry, verdict: Verdict = Verdict.VALID, **more: Any) -> Ch
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Repository]:
     """An empty store."""
-    repository = Repository(f"sqlite:///{tmp_path / 'data' / 'store.db'}")
+    repository = bare_store(tmp_path)
     yield repository
     repository.close()
 
@@ -385,7 +386,7 @@ def test_deleting_takes_check_and_selection_along(store: Repository, tmp_path: P
     gone, _ = store.delete(entry.id, ME)
     assert (gone.selected, gone.check is not None) == (True, True)
     assert store.selection(ME) is None
-    with sqlite3.connect(tmp_path / "data" / "store.db") as raw:
+    with sqlite3.connect(tmp_path / "data" / "mohet_keys.db") as raw:
         for table in ("api_key", "key_check", "selection"):
             assert raw.execute(f"SELECT count(*) FROM {table}").fetchone() == (0,)  # noqa: S608  # three constants
     raw.close()

@@ -19,6 +19,7 @@ from mohet_keys.migrations import HEAD
 from mohet_keys.model import LOCAL_OWNER
 from mohet_keys.settings import Settings
 from tests.leaks import canary
+from tests.masters import store_in
 from tests.test_backup import add, broken, files, live_file, names, names_in, no_links, told
 from tests.test_candidate import OTHER, to_first_step
 
@@ -28,6 +29,7 @@ NOW = datetime(2026, 3, 1, 12, 34, 56, tzinfo=UTC)
 @pytest.fixture
 def file(settings: Settings, tmp_path: Path) -> Path:
     """A backup with key A, of a store that has A and B."""
+    store_in(tmp_path)
     with contextlib.closing(wiring.build(settings)) as parts:
         add(parts, "A", canary("gsk_"))
         saved = backup.save(settings, tmp_path / "a.db")

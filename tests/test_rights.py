@@ -122,7 +122,7 @@ class World:
 
 
 @pytest.fixture
-def world(tmp_path: Path, new_store: Path, sim: Simulator) -> Iterator[World]:
+def world(tmp_path: Path, sim: Simulator) -> Iterator[World]:
     """A team on a store of the test's own, where an owner may see a secret."""
     settings = Settings(
         data_dir=tmp_path / "data", config_dir=tmp_path / "config", allow_reveal=True
@@ -413,6 +413,7 @@ FOR_NOBODY = {
     # ends what was begun, by its number, or looks after what everybody has
     *("KeyService.finish", "KeyService.forget_former", "KeyService.locked"),
     *("ValidationService.try_out", "Replacer.forget", "Overview.reminders"),
+    "Overview.unused_since",
 }
 """Public names that take no person: none of them finds a key by its id."""
 

@@ -18,8 +18,9 @@ from hypothesis import strategies as st
 
 from mohet_keys.connection import body_of
 from mohet_keys.errors import TransportError
+from mohet_keys.exchange import events_of
 from mohet_keys.guards import EVENT_BYTES, LINE_BYTES, REPLY_BYTES, EventGauge
-from mohet_keys.http import Limits, Outbound, events_of
+from mohet_keys.http import Limits, Outbound
 from mohet_keys.incoming import BODY_BYTES, Incoming
 from mohet_keys.model import OpenedKey, Usage
 from mohet_keys.replies import Reader, written

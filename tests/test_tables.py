@@ -38,6 +38,7 @@ SECRET = canary("sk-proj-")
 COSMETIC = {
     *("name", "name_key", "hint", "has_secret", "fingerprint", "data_key_id", "version"),
     *("looks_like", "rank", "created_at", "updated_at", "updated_by", "secret_at"),
+    "used_at",
 }
 """What may be altered in the row of a key without any harm to its secret."""
 TRUST = {
@@ -153,6 +154,7 @@ OTHERWISE: dict[str, Any] = {
     "updated_at": "2020-01-01 00:00:00.000000",
     "updated_by": "eve",
     "secret_at": "2020-01-01 00:00:00.000000",
+    "used_at": "2020-01-01 00:00:00.000000",
 }
 
 

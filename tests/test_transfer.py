@@ -33,6 +33,7 @@ from mohet_keys.settings import Settings
 from mohet_keys.transfer import Item, Plan, Transfer, needs_passphrase
 from mohet_keys.wiring import Parts
 from tests.leaks import canary, files_below, scan
+from tests.masters import started, store_in
 from tests.team import ADA, join
 
 PASSPHRASE = "correct horse battery staple"
@@ -68,10 +69,9 @@ def transfer(keys: KeyService) -> Transfer:
 @pytest.fixture
 def elsewhere(tmp_path: Path) -> Iterator[Parts]:
     """The product on another machine: another store and another master key."""
-    folder = tmp_path / "elsewhere"
-    built = wiring.build(Settings(data_dir=folder / "data", config_dir=folder / "config"))
-    yield built
-    built.close()
+    store_in(tmp_path / "elsewhere", "old")
+    with started(tmp_path / "elsewhere", "old") as parts:
+        yield parts
 
 
 def add(

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, inspect, text
 from mohet_keys.database import Database
 from mohet_keys.errors import StoreError
 
-HEAD = "0006"
+HEAD = "0007"
 """The newest step. A test holds it to the scripts in `versions/`."""
 _FOLDER = Path(__file__).parent
 

@@ -1,7 +1,7 @@
 """Notices on every page when the selected key changes elsewhere, without a reload.
 
 The page is drawn anew, which waits for the end of a reply that comes in; of a change for the worse
-there is a notice besides.
+there is a notice besides, which stands among the messages of the page.
 """
 
 from __future__ import annotations
@@ -13,9 +13,8 @@ from mohet_keys.model import Diagnosis, Verdict
 from mohet_keys.standing import may_send, standing
 from mohet_keys.ui import resources
 from mohet_keys.ui.chosen import Chosen, chosen
-from mohet_keys.ui.state import SeenKey, redraw, ui
+from mohet_keys.ui.state import Said, SeenKey, Tone, redraw, ui
 from mohet_keys.ui.text import escape, literal
-from mohet_keys.ui.verdict_badge import BADGES
 
 EVERY = 2.0
 """Seconds between two looks; each costs two small questions to the store."""
@@ -48,17 +47,16 @@ def show(now: Chosen | None) -> None:
 
 
 def _tell(now: Chosen | None) -> None:
-    before, seen = ui().seen, _seen(now) if now else None
-    ui().seen = seen
-    if now is None or before is None or seen is None or not _is_worse(before, seen):
+    state, seen = ui(), _seen(now) if now else None
+    before, state.seen = state.seen, seen
+    if seen == before:
         return
-    said = standing(now.entry)
-    if said.verdict in _TOLD:
-        st.toast(
-            words(now.entry.name, said),
-            icon=f":material/{BADGES[said.verdict][2]}:",
-            duration="long",
-        )
+    state.turned = None
+    if now and before and seen and _is_worse(before, seen):
+        said = standing(now.entry)
+        if said.verdict in _TOLD:
+            tone: Tone = "warning" if said.verdict.may_send else "error"
+            state.turned = Said(tone, words(now.entry.name, said))
 
 
 def words(name: str, said: Diagnosis) -> str:

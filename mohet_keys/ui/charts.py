@@ -192,7 +192,8 @@ def _place(label: str) -> tuple[int, str]:
 
 def _colour(field: str, names: Sequence[str], tints: Sequence[str]) -> dict[str, Any]:
     scale = {"domain": list(names), "range": list(tints)}
-    legend = {"orient": "top", "title": None, "columns": 3}
+    across = {"expr": "width < 400 ? 2 : width < 600 ? 4 : 8"}  # all of them fit in any window
+    legend = {"orient": "top", "title": None, "columns": across, "offset": 4}
     return {"field": field, "type": "nominal", "scale": scale, "legend": legend}
 
 
@@ -204,4 +205,5 @@ def _tooltip(*fields: str) -> list[dict[str, str]]:
 def _draw(
     data: dict[str, list[Any]], title: str, spec: dict[str, Any], *, height: int = _HEIGHT
 ) -> None:
-    st.vega_lite_chart(data, {"title": title, **spec}, height=height, alt=title)
+    headed = {"title": {"text": title, "offset": 8}, **spec}
+    st.vega_lite_chart(data, headed, height=height, alt=title)

@@ -27,7 +27,7 @@ def show() -> None:
         _toolbar()
     else:
         _welcome(enabled=may_send)
-    messages.show()
+    messages.show(pops_up=True)  # its field stands at the lower edge
     for place, turn in enumerate(chat.turns):
         if not chat.is_coming(turn):
             _turn(chat, turn, place, may_send=may_send)

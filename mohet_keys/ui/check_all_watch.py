@@ -67,13 +67,14 @@ def _ended(run: CheckAll) -> None:
 
 
 def _end(run: CheckAll) -> str:
-    done, total = run.done, run.total or 0
+    checked = sum(count for line in run.lines() for _, count in line.verdicts)
     took = clock_of(run.seconds)
     if run.state == "cancelled":
-        return f":material/cancel: Cancelled: {done} of {total} keys were checked · {took}"
+        total = run.total or 0
+        return f":material/cancel: Cancelled: {checked} of {total} keys were checked · {took}"
     if run.state == "failed":
         return f":red[:material/error: {escape(run.problem)}]"
-    return f":material/done_all: {_keys(done)} checked · {took}"
+    return f":material/done_all: {_keys(checked)} checked · {took}"
 
 
 def _keys(count: int) -> str:

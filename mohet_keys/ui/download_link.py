@@ -1,14 +1,59 @@
-"""The link to a file that waits: it goes once the file is fetched, or its minute is over."""
+"""Files to take along: made when asked for, then fetched once, within a minute."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
+
 import streamlit as st
 
+from mohet_keys.errors import MohetError
+from mohet_keys.ui import clock
 from mohet_keys.ui.downloads import DOWNLOADS
-from mohet_keys.ui.state import Ready, redraw, ui
+from mohet_keys.ui.state import Ready, Said, act, redraw, ui
+from mohet_keys.ui.text import escape
 
 EVERY = 5.0
 """Seconds between two looks at whether the file still waits."""
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A table to take along, and what is to be said when it does not hold everything."""
+
+    content: bytes
+    left_out: str = ""
+
+
+def table(what: str, name: str, make: Callable[[], Made]) -> None:
+    """Draw the button that makes a table, or the link to it once it waits.
+
+    `what` says which part of which page it is of, and `name` what the file is called, before the
+    day. A MohetError of `make` is told.
+    """
+    if is_ready(what):
+        show()
+        return
+    st.button(
+        "Download CSV",
+        icon=":material/download:",
+        key=f"{what}.download",
+        on_click=_make,
+        args=(what, name, make),
+    )
+
+
+@act
+def _make(what: str, name: str, make: Callable[[], Made]) -> None:
+    try:
+        made = make()
+    except MohetError as error:
+        ui().said.append(Said("error", escape(str(error))))
+        return
+    file = f"{name}-{clock.now().astimezone(clock.zone()):%Y-%m-%d}.csv"
+    offer(what, made.content, file, "text/csv; charset=utf-8")
+    if made.left_out:
+        ui().said.append(Said("warning", escape(made.left_out)))
 
 
 def offer(what: str, content: bytes, name: str, kind: str) -> None:

@@ -31,6 +31,7 @@ def titled(glyph: str, title: str, subtitle: str) -> None:
     row = st.container(horizontal=True, vertical_alignment="center", width="content", wrap=False)
     with row:
         st.markdown(marks.tile(glyph), width="content")
-        with st.container(gap=None, width="content"):
+        # By its content alone it would not break in a narrow window, and be cut off.
+        with st.container(gap=None, width="stretch"):
             st.markdown(title)
             st.caption(subtitle)

@@ -9,6 +9,7 @@ import streamlit as st
 from mohet_keys import reminders
 from mohet_keys.model import CheckResult, Diagnosis, KeyEntry, Verdict
 from mohet_keys.providers import BY_SLUG
+from mohet_keys.reminders import Reminder
 from mohet_keys.standing import standing, vendor_label
 from mohet_keys.ui import actions, card_menu, clock, replace_form, resources, team_words
 from mohet_keys.ui.state import UiState
@@ -113,18 +114,18 @@ def _facts(
         lines.append(f":small[:material/schedule: Checked {when}{answered}{next_look}]")
         if told := _account(entry.check, here):
             lines.append(f":small[:material/account_balance_wallet: {escape(told)}]")
-    if told := _reminder(entry, said, here):
-        lines.append(f":small[:gray[:material/notifications: {escape(told)}]]")
+    for each in _reminders(entry, said, here):
+        told = escape(f"{each.words} {each.remedy}")
+        lines.append(f":small[:gray[:material/notifications: {told}]]")
     return "  \n".join(lines)
 
 
-def _reminder(entry: KeyEntry, said: Diagnosis, here: clock.Here) -> str:
-    """What presses most of what the reader can do; nothing where the key is in trouble, for then
+def _reminders(entry: KeyEntry, said: Diagnosis, here: clock.Here) -> tuple[Reminder, ...]:
+    """What is coming of what the reader can change; nothing where the key is in trouble, for then
     that comes first."""
     if said.verdict in _IN_TROUBLE or not entry.may_change:
-        return ""
-    found = reminders.of(entry, last_used=here.now, now=here.now, rules=resources.rules())
-    return f"{found[0].words} {found[0].remedy}" if found else ""
+        return ()
+    return reminders.of(entry, now=here.now, rules=resources.rules())
 
 
 def _account(check: CheckResult, here: clock.Here) -> str:

@@ -39,7 +39,7 @@ def _address(svg: str) -> str:
 
 @cache
 def icon() -> str:
-    """The mark as an SVG text, for the browser's tab."""
+    """The mark as an SVG text, for the tab: an icon by name would be fetched from another host."""
     return _TILE.format(glyph=_GLYPHS["key"])
 
 

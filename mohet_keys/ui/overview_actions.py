@@ -19,10 +19,22 @@ def show_concerns(everything: bool) -> None:
     put("overview.concerns", 1)
 
 
-def open_drawer(widget: str, key_ids: Sequence[str]) -> None:
-    """Open the drawer of the row that was marked: the table may have other rows by now."""
-    row = marked(widget)
-    ui().overview.open = key_ids[row] if row is not None and row < len(key_ids) else None
+def table(turn: int) -> str:
+    """The widget of the table in this turn: in each it is another one, with no row marked."""
+    return f"overview-table-{turn}"
+
+
+def open_drawer(turn: int, key_ids: Sequence[str]) -> None:
+    """Open the drawer of the row that was marked: the table may have other rows by now.
+
+    The mark of an earlier turn opens nothing. A browser that has not seen yet that a drawer was
+    closed sends the mark of its row along with the next click.
+    """
+    state = ui().overview
+    if turn != state.turn:
+        return
+    row = marked(table(turn))
+    state.open = key_ids[row] if row is not None and row < len(key_ids) else None
 
 
 def close_drawer() -> None:

@@ -7,8 +7,8 @@ import streamlit as st
 from mohet_keys.model import Diagnosis, Verdict
 from mohet_keys.overview import Concern, Figures
 from mohet_keys.standing import standing, vendor_label
-from mohet_keys.ui import clock, overview_actions, resources, team_words
-from mohet_keys.ui.state import number, put, ui
+from mohet_keys.ui import clock, overview_actions, overview_filters, resources, team_words
+from mohet_keys.ui.state import number, put, ticked, ui
 from mohet_keys.ui.text import escape, literal
 from mohet_keys.ui.verdict_badge import badge, colour
 
@@ -21,13 +21,17 @@ _PAGES = "overview.concerns"
 
 def show(figures: Figures) -> None:
     """Draw the cards; a sentence when there are none."""
-    if not figures.attention:
-        if figures.unchecked < figures.keys:
-            st.success("No key needs attention.", icon=":material/check_circle:")
-        return
     if resources.keys().locked:
         st.caption("Every key is locked; the way back stands above.")
-        return
+    elif figures.attention:
+        _concerns(figures)
+    elif figures.unchecked < figures.keys:
+        st.success("No key needs attention.", icon=":material/check_circle:")
+    if figures.unused:
+        _unused(figures.unused)
+
+
+def _concerns(figures: Figures) -> None:
     everything = ui().overview.all_concerns
     _head(figures.attention, everything=everything)
     limit = PAGE if everything else FIRST
@@ -41,6 +45,25 @@ def show(figures: Figures) -> None:
             _card(concern)
     if everything:
         _pages(figures.attention)
+
+
+def _unused(count: int) -> None:
+    """A reminder and no alarm: a line for all of them, and the way to see which."""
+    days = resources.rules().unused_days
+    whose = "1 key was" if count == 1 else f"{count:,} keys were"
+    with st.container(horizontal=True, vertical_alignment="center", key="overview-unused"):
+        st.markdown(
+            f":small[:gray[:material/notifications: {whose} not used for {days:,} "
+            f"{'day' if days == 1 else 'days'} or more.]]",
+            width="content",
+        )
+        if not ticked(overview_filters.UNUSED):
+            st.button(
+                "Show in the table",
+                type="tertiary",
+                key="overview.show_unused",
+                on_click=overview_filters.show_unused,
+            )
 
 
 def _head(count: int, *, everything: bool) -> None:
@@ -93,7 +116,7 @@ def _words(concern: Concern, said: Diagnosis) -> tuple[str, str, str]:
         reason = escape(said.reason[:1].upper() + said.reason[1:])
         why = f"**{reason}.** {escape(said.explanation)}"
         return colour(said.verdict), why, escape(said.remedy)
-    found = resources.overview().reminders(concern.entry, None)
+    found = resources.overview().reminders(concern.entry)
     told = next((each for each in found if each.kind == concern.why), None)
     if told is None:  # changed a moment ago
         return "gray", "Changed a moment ago\\.", ""

@@ -60,7 +60,7 @@ def _availability() -> None:
             (point.at, vendor_label(point.provider), 100 * point.answered / point.checks)
             for point in points
         ],
-        title=f"Checks that were answered, by provider, last {period}",
+        title=f"Checks that were answered, last {period}",
         unit="Answered (%)",
         top=100,
     )
@@ -77,13 +77,11 @@ def _latency() -> None:
     if not timed:
         st.caption("No check was answered in this period.")
         return
-    charts.lines(
-        timed, title=f"Time until the answer, by provider, last {period}", unit="Mean latency (ms)"
-    )
+    charts.lines(timed, title=f"Time until the answer, last {period}", unit="Mean latency (ms)")
 
 
 def _use() -> None:
     charts.use(
         resources.overview().use(_DAYS, owner=resources.owner()),
-        title=f"Messages sent through all keys, last {_DAYS} days",
+        title=f"Messages sent through all keys, {_DAYS} days",
     )

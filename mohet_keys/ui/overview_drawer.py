@@ -83,10 +83,9 @@ def _head(entry: KeyEntry) -> None:
     told = [f":small[:{colour(said.verdict)}[**{reason}.**] {escape(said.explanation)}]"]
     if said.remedy:
         told.append(f":small[:material/arrow_forward: {escape(said.remedy)}]")
-    used = resources.parts().repository.uses.last_used([entry.id]).get(entry.id)
     told += [
         f":small[:orange[:material/event: {escape(each.words)}] {escape(each.remedy)}]"
-        for each in resources.overview().reminders(entry, used)
+        for each in resources.overview().reminders(entry)
     ]
     with st.container(gap="xsmall"):
         st.markdown("  \n".join(facts))
@@ -170,5 +169,5 @@ def _events(entry: KeyEntry) -> None:
 def _use(entry: KeyEntry) -> None:
     charts.use(
         resources.overview().use(_DAYS, owner=resources.owner(), key_id=entry.id),
-        title=f"Messages sent through this key, last {_DAYS} days",
+        title=f"Messages sent through this key, {_DAYS} days",
     )

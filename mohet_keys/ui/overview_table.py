@@ -19,8 +19,6 @@ from mohet_keys.ui.overview_filters import PAGES
 from mohet_keys.ui.state import act, number, put, ui
 from mohet_keys.ui.verdict_badge import BADGES
 
-__all__ = ["Counts", "show"]
-
 _ROW = 35
 _AT_ONCE = 10
 """Rows that are seen without scrolling."""
@@ -47,7 +45,7 @@ def _table(lines: Sequence[Line]) -> None:
     here = clock.Here()
     columns = _cells(lines, here)
     told = [name for name in _SOMETIMES if any(cell is not None for cell in columns[name])]
-    widget = f"overview-table-{ui().overview.turn}"
+    turn = ui().overview.turn
     ids = [line.entry.id for line in lines]
     st.dataframe(
         columns,
@@ -55,8 +53,8 @@ def _table(lines: Sequence[Line]) -> None:
         column_order=(*_ALWAYS, *told, "owner"),
         hide_index=True,
         height=_ROW * (1 + min(len(lines), _AT_ONCE)) + 3,
-        key=widget,
-        on_select=partial(overview_actions.open_drawer, widget, ids),
+        key=overview_actions.table(turn),
+        on_select=partial(overview_actions.open_drawer, turn, ids),
         selection_mode="single-row",
         placeholder="–",
         alt="All keys; mark a row to see its history",
@@ -78,7 +76,7 @@ def _cells(lines: Sequence[Line], here: clock.Here) -> dict[str, list[Any]]:
         "latency": [check.latency_ms if check else None for check in checks],
         "lately": [[took for took in line.latencies if took is not None] for line in lines],
         "checked": [_local(check.checked_at if check else None, zone) for check in checks],
-        "used": [_local(line.last_used, zone) for line in lines],
+        "used": [_local(entry.used_at, zone) for entry in entries],
         "age": [_days(entry.secret_at if entry.has_secret else None, here) for entry in entries],
         "credit": [check.credit if check else None for check in checks],
         "expires": [_local(check.expires_at if check else None, zone) for check in checks],
@@ -100,36 +98,36 @@ def _columns(zone: ZoneInfo) -> dict[str, Any]:
     badges = list(BADGES.values())
     here = f"In the time zone of this browser: {zone.key}"
     return {
-        "name": column.TextColumn("Name", width=135, pinned=True),
-        "provider": column.TextColumn("Provider", width=85),
+        "name": column.TextColumn("Name", width=130, pinned=True),
+        "provider": column.TextColumn("Provider", width=82),
         "verdict": column.MultiselectColumn(
             "Verdict",
             options=[words for words, *_ in badges],
             color=[tint for _, tint, _ in badges],
-            width=125,
+            width=116,
         ),
-        "reason": column.TextColumn("Reason", width=135),
-        "host": column.TextColumn("Endpoint host", width=125),
+        "reason": column.TextColumn("Reason", width=120),
+        "host": column.TextColumn("Endpoint host", width=106),
         "latency": column.NumberColumn(
-            "Latency", format="%d ms", width=70, help="How long the last answer took"
+            "Latency", format="%d ms", width=62, help="How long the last answer took"
         ),
         "lately": column.LineChartColumn(
-            "Lately", width=85, y_min=0, help="How long the last 20 answers took, up to the last"
+            "Lately", width=60, y_min=0, help="How long the last 20 answers took, up to the last"
         ),
         "checked": column.DatetimeColumn(
-            "Last checked", format="MMM D, HH:mm", width=100, help=here
+            "Last checked", format="MMM D, HH:mm", width=94, help=here
         ),
-        "used": column.DatetimeColumn("Last used", format="MMM D, HH:mm", width=100, help=here),
+        "used": column.DatetimeColumn("Last used", format="MMM D, HH:mm", width=94, help=here),
         "age": column.NumberColumn(
-            "Secret’s age", format="%d d", width=90, help="Days since the secret was put in"
+            "Secret’s age", format="%d d", width=85, help="Days since the secret was put in"
         ),
         "credit": column.NumberColumn(
-            "Credit left", format="$%.2f", width=80, help="As far as the provider tells"
+            "Credit left", format="$%.2f", width=75, help="As far as the provider tells"
         ),
         "expires": column.DatetimeColumn(
-            "Expires", format="MMM D, YYYY", width=100, help="As far as the provider tells"
+            "Expires", format="MMM D, YYYY", width=90, help="As far as the provider tells"
         ),
-        "owner": column.TextColumn("Owner", width=70),
+        "owner": column.TextColumn("Owner", width=50),
     }
 
 

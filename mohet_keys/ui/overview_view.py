@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
+from mohet_keys.overview import Figures
 from mohet_keys.ui import (
     check_all,
     heading,
@@ -43,7 +44,7 @@ def show() -> None:
     overview_figures.show(figures)
     with st.container(key="overview-attention"):
         overview_attention.show(figures)
-    _keys(figures.verdicts)
+    _keys(figures)
     overview_charts.show(figures.verdicts)
     overview_drawer.show()
 
@@ -53,14 +54,16 @@ def _actions() -> None:
     check_all.buttons()
 
 
-def _keys(verdicts: overview_table.Counts) -> None:
+def _keys(figures: Figures) -> None:
     with st.container(
         horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"
     ):
         st.markdown("#### All keys", width="content")
-        overview_export.show(overview_filters.asked())
+        with st.container(horizontal=True, vertical_alignment="center", width="content"):
+            overview_filters.only_unused(figures.unused)
+            overview_export.show(overview_filters.asked())
     overview_filters.show()
-    overview_table.show(overview_filters.asked(), verdicts)
+    overview_table.show(overview_filters.asked(), figures.verdicts)
 
 
 def _nothing_yet() -> None:

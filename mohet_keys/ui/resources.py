@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 from functools import cache
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
@@ -16,16 +17,18 @@ from mohet_keys.entrance import Entrance, Mode
 from mohet_keys.errors import RefusedError, SignedOutError
 from mohet_keys.http import Outbound
 from mohet_keys.model import LOCAL_OWNER, LOCAL_PERSON, KeyEntry, Person
-from mohet_keys.overview import Overview
-from mohet_keys.reminders import Rules
 from mohet_keys.replacing import Replacer
 from mohet_keys.service import KeyService
 from mohet_keys.settings import Settings
 from mohet_keys.starting import Starter
 from mohet_keys.team import Team
-from mohet_keys.transfer import Transfer
 from mohet_keys.ui import listening, said
 from mohet_keys.validation import ValidationService
+
+if TYPE_CHECKING:
+    from mohet_keys.overview import Overview
+    from mohet_keys.reminders import Rules
+    from mohet_keys.transfer import Transfer
 
 
 @cache
@@ -57,6 +60,8 @@ def keys() -> KeyService:
 
 def rules() -> Rules:
     """When a key is reminded of."""
+    from mohet_keys.reminders import Rules
+
     found = settings()
     return Rules(found.secret_max_age_days, found.unused_days)
 
@@ -93,6 +98,8 @@ def team() -> Team:
 
 def overview() -> Overview:
     """All keys at a glance."""
+    from mohet_keys.overview import Overview  # for one page of all
+
     return Overview(parts().keys, parts().repository, rules=rules())
 
 

@@ -10,14 +10,14 @@ import anyio.to_thread
 from starlette.datastructures import MutableHeaders
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse
+from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from streamlit import App
 
 from mohet_keys import presence
 from mohet_keys.entrance import Mode
 from mohet_keys.errors import RefusedError, StoreError
-from mohet_keys.ui import listening, memory, resources
+from mohet_keys.ui import listening, marks, memory, resources
 
 # Streamlit's own page has inline scripts and styles, so those stay allowed; what may not happen
 # is that anything a provider or a key's name says makes the browser ask another host.
@@ -93,6 +93,11 @@ async def readyz(_request: Request) -> PlainTextResponse:
     except StoreError as error:
         locked = str(error)
     return PlainTextResponse(locked, status_code=503) if locked else PlainTextResponse("ok")
+
+
+async def icon(_request: Request) -> Response:
+    """The mark for the browser's tab, in the place of Streamlit's."""
+    return Response(marks.icon(), media_type="image/svg+xml")
 
 
 async def _be_present() -> None:

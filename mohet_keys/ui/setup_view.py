@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from mohet_keys.providers import BY_SLUG, PROVIDERS, Provider
-from mohet_keys.ui import heading, key_form, places, setup_actions, setup_watch
+from mohet_keys.ui import heading, key_form, messages, places, setup_actions, setup_watch
 from mohet_keys.ui.setup_actions import FORM, PROVIDER
 from mohet_keys.ui.state import ui
 from mohet_keys.ui.text import code, escape
@@ -19,6 +19,7 @@ _REASONS = (
 
 def show() -> None:
     """Draw the setup."""
+    messages.show()
     left, right = st.columns([2, 1], gap="medium")
     with left, st.container(border=True, key="setup"):
         heading.titled(

@@ -10,7 +10,7 @@ from contextlib import nullcontext
 import streamlit as st
 
 from mohet_keys.errors import DeniedError, SignedOutError, StoreError
-from mohet_keys.ui import demo_banner, guard, header, marks, places, resources, state
+from mohet_keys.ui import demo_banner, guard, header, places, resources, state
 
 WIDTH = 1200
 """Pixels that a wide page takes at most."""
@@ -27,8 +27,9 @@ pages = {
 }
 page = st.navigation(list(pages), position="hidden")
 layout = next(place.layout for known, place in pages.items() if known == page)
-# An icon by name would be fetched from another host, so the mark is handed over as a picture.
-st.set_page_config(page_title="Mohet Keys", page_icon=marks.icon(), layout=layout)
+# Without an icon: the server has one at the place where a tab looks for it, and to hand a picture
+# over here would load numpy for the first page.
+st.set_page_config(page_title="Mohet Keys", layout=layout)
 
 if guard.lets_in():
     state.renew()

@@ -11,19 +11,21 @@ from collections.abc import Callable, Hashable, MutableMapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal, NoReturn
+from typing import TYPE_CHECKING, Literal, NoReturn
 
 import streamlit as st
 
-from mohet_keys.check_all import CheckAll
-from mohet_keys.discovery import LocalServer, Variable
 from mohet_keys.errors import Field
 from mohet_keys.model import CheckResult, Diagnosis, KeyEntry
-from mohet_keys.replacing import Replaced
-from mohet_keys.rules import TeamRules
-from mohet_keys.starting import Started
-from mohet_keys.transfer import Plan
 from mohet_keys.ui.conversation import Conversation
+
+if TYPE_CHECKING:  # what a page draws only once something was asked of it
+    from mohet_keys.check_all import CheckAll
+    from mohet_keys.discovery import LocalServer, Variable
+    from mohet_keys.replacing import Replaced
+    from mohet_keys.rules import TeamRules
+    from mohet_keys.starting import Started
+    from mohet_keys.transfer import Plan
 
 _SLOT = "mohet"
 HOLDS = 1.0
@@ -204,6 +206,8 @@ class UiState:
     team: TeamState = field(default_factory=TeamState)
     ready: Ready | None = None
     seen: SeenKey | None = None
+    turned: Said | None = None
+    """What is to be told of the selected key, which turned worse."""
     given: dict[str, tuple[str | bool | int | None, float]] = field(default_factory=dict)
     """What widgets were given just now, and when by the monotonic clock."""
     running: dict[str, Future[CheckResult]] = field(default_factory=dict)
@@ -214,6 +218,7 @@ class UiState:
     def begin(self) -> None:
         """A new action of the visitor: what was said about the last one has had its time."""
         self.said.clear()
+        self.turned = None
         self.notes.clear()
         self.problems = {}
 

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import subprocess
 import sys
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from mohet_keys import wiring
+from mohet_keys.model import LOCAL_OWNER, Doing
 from mohet_keys.settings import Settings
 
 ROOT = Path(__file__).parents[2]
+
+
+_left: list[int] = []
+"""Ports that servers have left. A browser knows what it has loaded by host and port, so the next
+server at the same port is spared to give it all that again."""
 
 
 def free_port() -> int:
@@ -25,13 +33,22 @@ def free_port() -> int:
         return port
 
 
+def _port() -> int:
+    while _left:
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(("127.0.0.1", port := _left.pop()))
+            return port
+    return free_port()
+
+
 class AppServer:
     """`streamlit run app.py` in a process of its own; its output goes to `log`."""
 
     def __init__(self, folder: Path, **environment: str) -> None:
         self.folder = folder
         self.settings = Settings(data_dir=folder / "data", config_dir=folder / "config")
-        self.port = free_port()
+        self.port = _port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.log = folder / "app.log"
         self._environment = environment
@@ -48,6 +65,7 @@ class AppServer:
         trace: TracebackType | None,
     ) -> None:
         self.stop()
+        _left.append(self.port)
 
     def start(self) -> None:
         """Start and wait until the health check answers at all."""
@@ -87,6 +105,14 @@ class AppServer:
     def parts(self) -> wiring.Parts:
         """The same store, opened from the test's side."""
         return wiring.build(self.settings)
+
+    def empty(self) -> None:
+        """Delete all keys with what belongs to them, while it runs. The record keeps it all."""
+        parts = self.parts()
+        told = Doing("delete", LOCAL_OWNER, LOCAL_OWNER, datetime.now(UTC))
+        saved = {entry.id: told for entry in parts.keys.list(owner=LOCAL_OWNER).entries}
+        parts.repository.delete_all(saved, LOCAL_OWNER, vet=lambda _: True)
+        parts.close()
 
     def _wait(self) -> None:
         for _ in range(300):

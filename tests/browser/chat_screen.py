@@ -40,7 +40,7 @@ class ChatScreen:
     def expect_done(self, words: str | re.Pattern[str] = "") -> None:
         """Wait until the last reply is over, with these words in it."""
         again = self.reply().get_by_role("button", name=re.compile("Regenerate|Send again"))
-        expect(again).to_be_visible(timeout=20_000)
+        expect(again).to_be_visible()
         if words:
             expect(self.reply()).to_contain_text(words)
 

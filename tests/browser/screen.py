@@ -46,10 +46,12 @@ class ApiKeys:
 
     def choose(self, name: str, choice: str) -> None:
         """Choose something in the menu of a card."""
-        for _ in range(3):  # a check that ends in between draws the card anew and closes the menu
-            self.card(name).get_by_role("button", name="Actions").click()
+        entry = self.page.get_by_role("menuitem", name=choice)
+        for _ in range(6):  # a check that ends in between draws the card anew and closes the menu
+            if not entry.is_visible():
+                self.card(name).get_by_role("button", name="Actions").click()
             with contextlib.suppress(Error):
-                self.page.get_by_role("menuitem", name=choice).click(timeout=4000)
+                entry.click(timeout=5000)
                 return
         raise AssertionError(f"the menu of {name} does not stay open")
 

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Iterator
+
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from mohet_keys.simulator.server import Simulator
 from tests.browser.app_server import AppServer
 from tests.browser.screen import ApiKeys
-from tests.browser.secrets import behaving, good
+from tests.browser.secrets import good
 from tests.browser.test_page import seed
+from tests.browser.unhurried import look
+from tests.leaks import canary
+from tests.sink import LONG, Sink, reply
 
 CONTROLS = "button, input, textarea, a[href], [role=tab], [role=menuitem], [role=checkbox]"
 NAMELESS = """
@@ -26,18 +32,13 @@ NAMELESS = """
 """
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory, simulator: Simulator) -> AppServer:
-    """One server with keys in every look."""
-    with AppServer(tmp_path_factory.mktemp("access")) as running:
-        seed(running, "groq", simulator.endpoint("groq"), *[f"Key {n:02}" for n in range(14)])
-        yield running
-
-
 @pytest.mark.parametrize("what", ["list", "add", "edit", "delete", "menu"])
-def test_every_control_has_a_name(server: AppServer, page: Page, what: str) -> None:
+def test_every_control_has_a_name(
+    app: AppServer, simulator: Simulator, page: Page, what: str
+) -> None:
     """No button, field, tab or menu entry is silent."""
-    keys = ApiKeys(page, server.url)
+    seed(app, "groq", simulator.endpoint("groq"), *[f"Key {n:02}" for n in range(14)])
+    keys = ApiKeys(page, app.url)
     keys.open("groq")
     if what == "add":
         page.get_by_role("button", name="Add New Key").click()
@@ -104,11 +105,13 @@ FOCUSED = """() => {
 def press(page: Page, name: str) -> None:
     """Go to the button by Tab and press it with Enter."""
     reach(page, name)
+    look(page)
     page.keyboard.press("Enter")
 
 
 def reach(page: Page, name: str) -> None:
     """Press Tab until the control with this name has the focus."""
+    look(page)
     for _ in range(60):
         if name in page.evaluate(FOCUSED):
             return
@@ -140,20 +143,26 @@ def test_times_are_those_of_the_reader(
     context.close()
 
 
-def test_a_slow_check_spins_on_its_card_alone(
-    app: AppServer, simulator: Simulator, page: Page
-) -> None:
+def test_a_slow_check_spins_on_its_card_alone(app: AppServer, page: Page) -> None:
     """While one key is checked another tab can be opened, and the answer still arrives."""
-    simulator.world.slow = 3.0
+    answered = threading.Event()
+
+    def waits() -> Iterator[object]:
+        answered.wait(LONG)
+        yield from reply()()
+
     keys = ApiKeys(page, app.url)
     keys.open("groq")
-    keys.add("Slow", behaving("groq", "slow"), simulator.endpoint("groq"))
-    expect(keys.card("Slow")).to_contain_text("Checking")
-    expect(page.get_by_test_id("stSpinner")).to_have_count(0)
-    page.get_by_role("tab", name="Mistral").click()
-    expect(page.get_by_text("No API keys yet")).to_be_visible(timeout=2500)
-    page.get_by_role("tab", name="Groq").click()
-    keys.expect_badge("Slow", "Valid")
+    with Sink(waits) as server:
+        keys.add("Slow", canary("gsk_"), server.url())
+        expect(keys.card("Slow")).to_contain_text("Checking")
+        expect(page.get_by_test_id("stSpinner")).to_have_count(0)
+        page.get_by_role("tab", name="Mistral").click()
+        expect(page.get_by_text("No API keys yet")).to_be_visible()
+        page.get_by_role("tab", name="Groq").click()
+        expect(keys.card("Slow")).to_contain_text("Checking")
+        answered.set()
+        keys.expect_badge("Slow", "Valid, limited")
 
 
 def test_a_wrong_path_is_mended_with_one_click(

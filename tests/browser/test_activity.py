@@ -47,7 +47,7 @@ def has_pandas(app: AppServer) -> bool:
 
 
 def test_the_life_of_a_key_is_on_record_and_can_be_taken_along(
-    app: AppServer, simulator: Simulator, page: Page
+    own_app: AppServer, simulator: Simulator, page: Page
 ) -> None:
     """Add and check a key; see both in the table; save the file, once; go from entry to key."""
     heard: list[bytes] = []
@@ -61,16 +61,16 @@ def test_the_life_of_a_key_is_on_record_and_can_be_taken_along(
     page.on("websocket", listen)
     page.on("request", lambda request: heard.append(request.url.encode()))
     secret = canary("sk-proj-")
-    keys = ApiKeys(page, app.url)
+    keys = ApiKeys(page, own_app.url)
     keys.open("openai")
     keys.add("Canary", secret, simulator.endpoint("openai"))
     keys.expect_badge("Canary", "Invalid")
-    assert not has_pandas(app)
+    assert not has_pandas(own_app)
     page.get_by_role("link", name="Activity", exact=True).click()
     expect(page.get_by_role("heading", name="Activity")).to_be_visible()
     expect(row(page, "Checked", "Canary", "Invalid")).to_have_count(1)
     expect(row(page, "Added", "Canary", "Done")).to_have_count(1)
-    assert has_pandas(app)  # so that the look at it would be noticed
+    assert has_pandas(own_app)  # so that the look at it would be noticed
 
     file = download(page)
     assert file.suggested_filename.startswith("activity-")
@@ -81,18 +81,19 @@ def test_the_life_of_a_key_is_on_record_and_can_be_taken_along(
     again = page.request.get(file.url)
     assert (again.status, again.headers["cache-control"]) == (404, "no-store")
     assert b"Canary" not in again.body()
-    assert page.request.get(f"{app.url}/download/{'x' * 43}").body() == again.body()
+    assert page.request.get(f"{own_app.url}/download/{'x' * 43}").body() == again.body()
 
+    tabs = page.context.pages
     box = table(page).locator("canvas").first.bounding_box()
     assert box is not None
     page.mouse.click(box["x"] + box["width"] - 40, box["y"] + 35 * 1.5)  # “Open”
     expect(keys.card("Canary")).to_be_visible()
     assert page.url.endswith("/api_keys?provider=openai")
-    assert len(page.context.pages) == 1
+    assert page.context.pages == tabs
 
     assert len(b"".join(heard)) > 10_000
     evidence = {"frames and requests": b"\n".join(heard), "file": content}
-    assert scan(secret, evidence | {"log": app.log.read_bytes()}) == []
+    assert scan(secret, evidence | {"log": own_app.log.read_bytes()}) == []
 
 
 @pytest.fixture(scope="module")
@@ -118,9 +119,9 @@ def busy_app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AppServer]:
 PAGES = ("Chat", "API Keys", "Overview", "Activity")
 
 
-def test_the_way_between_the_pages_fits(busy_app: AppServer, page: Page) -> None:
+def test_the_way_between_the_pages_fits(app: AppServer, page: Page) -> None:
     """The links to the pages lead there, and stand in one line and inside, on a phone too."""
-    page.goto(f"{busy_app.url}/activity")
+    page.goto(f"{app.url}/activity")
     for name in ("Activity", "Overview", "API Keys", "Chat"):
         page.get_by_test_id("stPageLink-NavLink").filter(has_text=name).first.click()
         for width in (1440, 400):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,6 +17,7 @@ from mohet_keys.simulator.server import Simulator
 from tests.browser.app_server import AppServer
 from tests.browser.chat_screen import ChatScreen
 from tests.browser.secrets import good
+from tests.browser.waiting import Stopwatch, until
 from tests.leaks import canary
 
 LONG = "Say 2000 words"
@@ -142,10 +143,10 @@ def test_typing_finds_one_of_many_keys(app: AppServer, simulator: Simulator, pag
     parts.close()
     chat = ChatScreen(page, app.url)
     chat.open()
-    began = time.monotonic()
+    watch = Stopwatch()
     chat.keys_button().click()
     expect(chat.popover().get_by_role("link", name="Manage API Keys")).to_be_visible()
-    assert time.monotonic() - began < 3
+    assert watch.seconds < 3
     chat.popover().get_by_role("combobox").fill("Key 123")
     page.get_by_role("option", name="Key 123").click()
     expect(chat.keys_button()).to_contain_text("Key 123")
@@ -198,7 +199,7 @@ def test_a_key_mended_elsewhere_opens_the_field_without_a_reload(
 
 
 def test_a_key_deleted_in_a_second_browser_stops_the_stream(
-    app: AppServer, simulator: Simulator, page: Page, context: BrowserContext
+    app: AppServer, simulator: Simulator, page: Page
 ) -> None:
     """Within a second the stream ends, its text stays, and no other key is chosen silently."""
     saved = seed(app, simulator, "groq", "mistral", chosen="groq")
@@ -210,10 +211,7 @@ def test_a_key_deleted_in_a_second_browser_stops_the_stream(
     parts = app.parts()
     parts.keys.remove(saved["groq"].id, owner=LOCAL_OWNER)
     parts.close()
-    deadline = time.monotonic() + 2
-    while simulator.world.active[simulator.port] and time.monotonic() < deadline:
-        page.wait_for_timeout(20)
-    assert simulator.world.active[simulator.port] == 0
+    until(lambda: not simulator.world.active[simulator.port], within=2)
     expect(chat.reply()).to_contain_text("The key was deleted")
     expect(chat.reply()).to_contain_text("A simulated model says")
     expect(page.get_by_text("No key is selected")).to_be_visible()
@@ -332,35 +330,24 @@ def test_t33_closing_the_tab_hangs_up(app: AppServer, simulator: Simulator, page
     chat.send(LONG)
     expect(chat.reply()).to_contain_text("A simulated model says")
     page.close()
-    deadline = time.monotonic() + 1
-    while simulator.world.active[simulator.port] and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert simulator.world.active[simulator.port] == 0
+    until(lambda: not simulator.world.active[simulator.port], within=1)
 
 
-def close_while_silent(app: AppServer, simulator: Simulator, context: BrowserContext) -> None:
+def close_while_silent(app: AppServer, simulator: Simulator, window: BrowserContext) -> None:
     """Open three tabs whose server says nothing, close them, and wait until it is left."""
-    pages = [context.new_page() for _ in range(3)]
-    for page in pages:
-        chat = ChatScreen(page, app.url)
+    tabs = [window.new_page() for _ in range(3)]
+    for tab in tabs:
+        chat = ChatScreen(tab, app.url)
         chat.open()
         chat.send("Are you there?")
-    for page in pages:
-        expect(page.get_by_text("Model is thinking")).to_be_visible()
-        page.close()
+    for tab in tabs:
+        expect(tab.get_by_text("Model is thinking")).to_be_visible()
+        tab.close()
     until(lambda: simulator.world.active[simulator.port] == 0)
 
 
-def until(holds: Callable[[], bool]) -> None:
-    """Wait until something holds, for five seconds at most."""
-    deadline = time.monotonic() + 5
-    while not holds() and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert holds()
-
-
 def test_t33_closed_tabs_leave_no_thread_behind(
-    app: AppServer, simulator: Simulator, context: BrowserContext
+    app: AppServer, simulator: Simulator, page: Page
 ) -> None:
     """A server that hangs keeps neither a thread nor a connection for tabs that were closed."""
 
@@ -370,20 +357,19 @@ def test_t33_closed_tabs_leave_no_thread_behind(
     seed(app, simulator, "groq", chosen="groq")
     simulator.world.slow = 60.0
     simulator.behave("groq", "slow")
-    close_while_silent(app, simulator, context)
+    close_while_silent(app, simulator, page.context)
     time.sleep(1)
     before = threads()
-    close_while_silent(app, simulator, context)
+    close_while_silent(app, simulator, page.context)
     until(lambda: threads() <= before + 1)
 
 
 def test_t31_nothing_a_model_says_makes_the_browser_ask_elsewhere(
-    app: AppServer, simulator: Simulator, context: BrowserContext
+    app: AppServer, simulator: Simulator, page: Page
 ) -> None:
     """Over every page, and while streaming: pictures stay words, links tell their host."""
     seed(app, simulator, "groq", chosen="groq")
     simulator.world.pace = 0.01
-    page = context.new_page()
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
     chat = ChatScreen(page, app.url)

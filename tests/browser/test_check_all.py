@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -14,6 +13,7 @@ from mohet_keys.model import LOCAL_OWNER, NewKey
 from mohet_keys.simulator.server import Simulator
 from tests.browser.app_server import AppServer
 from tests.browser.secrets import behaving
+from tests.browser.waiting import until
 
 
 @pytest.fixture
@@ -37,14 +37,6 @@ def stock(app: AppServer, sim: Simulator, *plan: tuple[str, int, str, int]) -> N
             )
             parts.keys.add(new, owner=LOCAL_OWNER)
     parts.close()
-
-
-def until(page: Page, done: Callable[[], bool], seconds: float = 15.0) -> None:
-    """Wait for something outside of the browser."""
-    end = time.monotonic() + seconds
-    while not done():
-        assert time.monotonic() < end
-        page.wait_for_timeout(20)
 
 
 def test_two_hundred_keys_some_hanging_are_checked_and_cancelled_while_the_page_is_used(
@@ -80,7 +72,7 @@ def test_two_hundred_keys_some_hanging_are_checked_and_cancelled_while_the_page_
     assert sum(sim.world.active.values()) >= 8  # those that hang
 
     page.get_by_role("button", name="Cancel", exact=True).click()
-    until(page, lambda: not sum(sim.world.active.values()), 1.5)
+    until(lambda: not sum(sim.world.active.values()), within=1.5)
     asked = len(sim.requests)
     expect(page.get_by_text(re.compile(r"Cancelled: \d+ of 200 keys were checked"))).to_be_visible()
     expect(page.get_by_role("button", name="Check all")).to_be_enabled()

@@ -10,10 +10,7 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.app_server import ROOT, AppServer
 from tests.browser.screen import ApiKeys
-from tests.browser.test_planted_secret import watched
 from tests.leaks import canary, scan
-
-__all__ = ["watched"]
 
 
 def test_t35_a_visitor_gets_the_number_of_a_fault_and_the_log_its_class(

@@ -12,19 +12,12 @@ from tests.browser.screen import ApiKeys
 from tests.browser.secrets import good, revoked
 
 
-@pytest.fixture(scope="module")
-def shared_app(tmp_path_factory: pytest.TempPathFactory) -> AppServer:
-    """One server for the six journeys: each keeps to its own tab."""
-    with AppServer(tmp_path_factory.mktemp("journey")) as server:
-        yield server
-
-
 @pytest.mark.parametrize("slug", [row.slug for row in PROVIDERS])
 def test_a_key_can_be_added_checked_spoilt_mended_and_deleted(
-    slug: str, shared_app: AppServer, simulator: Simulator, page: Page
+    slug: str, app: AppServer, simulator: Simulator, page: Page
 ) -> None:
     """From an empty tab to a valid key, a wrong one, a mended one, and an empty tab again."""
-    keys = ApiKeys(page, shared_app.url)
+    keys = ApiKeys(page, app.url)
     keys.open(slug)
     expect(page.get_by_text("No API keys yet")).to_be_visible()
 

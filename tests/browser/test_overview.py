@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import BrowserContext, ConsoleMessage, Page, expect
+from playwright.sync_api import ConsoleMessage, Page, expect
 from pydantic import SecretStr
 from sqlalchemy import insert
 
@@ -124,9 +124,8 @@ def test_it_fits_in_every_width(busy: AppServer, page: Page) -> None:
         assert main.evaluate("box => box.scrollWidth <= box.clientWidth"), width
 
 
-def test_it_asks_no_other_host(busy: AppServer, context: BrowserContext) -> None:
+def test_it_asks_no_other_host(busy: AppServer, page: Page) -> None:
     """Neither the page nor its charts load anything from elsewhere."""
-    page = context.new_page()
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
     page.goto(f"{busy.url}/overview")

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-import time
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import Page, expect
 from pydantic import SecretStr
 
 from mohet_keys.model import LOCAL_OWNER, KeyChanges, NewKey
@@ -14,6 +13,7 @@ from mohet_keys.simulator.server import Simulator
 from tests.browser.app_server import AppServer, free_port
 from tests.browser.screen import ApiKeys
 from tests.browser.secrets import behaving, good
+from tests.browser.waiting import Stopwatch
 from tests.leaks import canary
 from tests.sink import Sink, reply
 
@@ -37,9 +37,9 @@ def seed(app: AppServer, slug: str, endpoint: str, *names: str) -> list[str]:
     return saved
 
 
-def test_a_deep_link_opens_its_tab_on_a_cold_server(app: AppServer, page: Page) -> None:
+def test_a_deep_link_opens_its_tab_on_a_cold_server(own_app: AppServer, page: Page) -> None:
     """The first visitor of a fresh server may come straight to a provider's tab."""
-    keys = ApiKeys(page, app.url)
+    keys = ApiKeys(page, own_app.url)
     keys.open("mistral")
     expect(page.get_by_role("tab", selected=True)).to_contain_text("Mistral")
     expect(page.get_by_role("heading", name="API Keys").first).to_be_visible()
@@ -83,18 +83,16 @@ def test_a_failing_key_is_saved_and_says_why(
     expect(keys.card("Broken")).to_contain_text("OpenAI does not")
 
 
-def test_every_provider_down_still_draws_the_page(
-    app: AppServer, browser: Browser, page: Page
-) -> None:
+def test_every_provider_down_still_draws_the_page(app: AppServer, page: Page) -> None:
     """With nothing listening anywhere the page draws as fast as ever, and the check says so."""
     dead = f"http://127.0.0.1:{free_port()}/v1"
     keys = ApiKeys(page, app.url)
     keys.open("openai")  # the first visit warms the server up
     seed(app, "openai", dead, "Down")
-    started = time.monotonic()
+    watch = Stopwatch()
     keys.open("openai")
     expect(keys.card("Down")).to_be_visible()
-    assert time.monotonic() - started < 5
+    assert watch.seconds < 5
     keys.check("Down")
     keys.expect_badge("Down", "Unreachable")
 
@@ -116,11 +114,10 @@ def test_three_hundred_keys_are_paged_searched_and_sorted(
     expect(keys.card("Key 123")).to_be_visible()
 
 
-def test_the_page_fits_a_phone(app: AppServer, simulator: Simulator, browser: Browser) -> None:
+def test_the_page_fits_a_phone(app: AppServer, simulator: Simulator, page: Page) -> None:
     """At 400 pixels the cards stand below each other and nothing sticks out."""
     seed(app, "groq", simulator.endpoint("groq"), "One", "Two")
-    context = browser.new_context(viewport={"width": 400, "height": 800})
-    page = context.new_page()
+    page.set_viewport_size({"width": 400, "height": 800})
     ApiKeys(page, app.url).open("groq")
     cards = page.locator("[class*='st-key-keycard-']")
     expect(cards).to_have_count(2)
@@ -131,18 +128,15 @@ def test_the_page_fits_a_phone(app: AppServer, simulator: Simulator, browser: Br
     assert second["y"] > first["y"] + first["height"] - 2
     main = page.get_by_test_id("stMain")
     assert main.evaluate("box => box.scrollWidth <= box.clientWidth")
-    context.close()
 
 
-def test_the_dark_theme_is_dark(app: AppServer, browser: Browser) -> None:
+def test_the_dark_theme_is_dark(app: AppServer, page: Page) -> None:
     """A browser that prefers dark gets light words on a dark page."""
-    context = browser.new_context(color_scheme="dark")
-    page = context.new_page()
+    page.emulate_media(color_scheme="dark")
     ApiKeys(page, app.url).open("groq")
     app_box = page.get_by_test_id("stApp")
     assert app_box.evaluate("box => getComputedStyle(box).backgroundColor") == "rgb(15, 23, 43)"
     assert app_box.evaluate("box => getComputedStyle(box).color") == "rgb(241, 245, 249)"
-    context.close()
 
 
 def test_two_people_editing_one_key_lose_nothing(
@@ -222,11 +216,10 @@ HOSTILE = (
 
 
 def test_t31_a_name_is_shown_to_the_letter_and_loads_nothing(
-    app: AppServer, simulator: Simulator, context: BrowserContext
+    app: AppServer, simulator: Simulator, page: Page
 ) -> None:
     """Names that look like Markdown or HTML stay text, and the browser asks nobody else."""
     seed(app, "groq", simulator.endpoint("groq"), *HOSTILE)
-    page = context.new_page()
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
     keys = ApiKeys(page, app.url)
@@ -244,12 +237,10 @@ RUDE = (
 )
 
 
-def test_t31_a_server_is_quoted_to_the_letter_and_loads_nothing(
-    app: AppServer, context: BrowserContext
-) -> None:
+def test_t31_a_server_is_quoted_to_the_letter_and_loads_nothing(app: AppServer, page: Page) -> None:
     """What servers write into their refusals stands on the cards as text, on one line, without
     marks of direction or control characters, and the browser asks nobody else."""
-    page, asked = context.new_page(), list[str]()
+    asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
     keys = ApiKeys(page, app.url)
     keys.open("openai")

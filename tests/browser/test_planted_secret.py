@@ -5,46 +5,16 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import BrowserContext, Page, WebSocket, expect
+from playwright.sync_api import Page, expect
 
 from mohet_keys.simulator.server import Simulator
 from tests import terminal
 from tests.browser.app_server import ROOT, AppServer
 from tests.browser.screen import ApiKeys
 from tests.leaks import canary, files_below, leak, scan
-
-
-@pytest.fixture
-def watched(context: BrowserContext) -> tuple[Page, list[bytes]]:
-    """A tab that keeps every frame the server sends it, and every address it asks for."""
-    page = context.new_page()
-    heard: list[bytes] = []
-
-    def listen(socket: WebSocket) -> None:
-        socket.on("framereceived", lambda data: heard.append(_bytes(data)))
-
-    page.on("websocket", listen)
-    page.on("request", lambda request: heard.append(request.url.encode()))
-    page.on("console", lambda message: heard.append(message.text.encode()))
-    return page, heard
-
-
-def _bytes(data: str | bytes) -> bytes:
-    return data.encode() if isinstance(data, str) else data
-
-
-@pytest.fixture
-def verbose_app(tmp_path: Path) -> Iterator[AppServer]:
-    """The app with all logging on."""
-    scratch = tmp_path / "scratch"
-    scratch.mkdir()
-    loud = {"STREAMLIT_LOGGER_LEVEL": "debug", "PYTHONASYNCIODEBUG": "1", "TMPDIR": str(scratch)}
-    with AppServer(tmp_path, **loud) as server:
-        yield server
 
 
 def command(app: AppServer, *args: str, stdin: str = "") -> bytes:

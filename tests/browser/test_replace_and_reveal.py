@@ -16,11 +16,9 @@ from mohet_keys.simulator.server import Simulator
 from tests.browser.app_server import AppServer
 from tests.browser.screen import ApiKeys
 from tests.browser.test_access import press, reach
-from tests.browser.test_planted_secret import evidence, watched
+from tests.browser.test_planted_secret import evidence
 from tests.leaks import canary, scan
 from tests.sink import Sink, reply
-
-__all__ = ["watched"]  # a tab that keeps every frame it is sent
 
 ELSEWHERE = (
     "JSON.stringify([{...localStorage}, {...sessionStorage}, document.cookie, history.state])"

@@ -9,10 +9,8 @@ from playwright.sync_api import Page, expect
 
 from mohet_keys.model import LOCAL_OWNER
 from tests.browser.app_server import AppServer
-from tests.browser.test_planted_secret import evidence, verbose_app, watched
+from tests.browser.test_planted_secret import evidence
 from tests.leaks import canary, scan
-
-__all__ = ["verbose_app", "watched"]  # the same app and the same ears
 
 PASSPHRASE = "correct horse battery"
 

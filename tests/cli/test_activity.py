@@ -9,10 +9,8 @@ import pytest
 
 from mohet_keys.cli.activity import MOST
 from tests.browser.secrets import good, revoked
-from tests.cli.test_program import Shell, fresh, shell, simulator
 from tests.leaks import canary, scan
-
-__all__ = ["fresh", "shell", "simulator"]  # the same command line, store and providers
+from tests.shell import Shell
 
 FIELDS = [
     *("id", "at", "actor", "action", "key_id", "key_name", "provider", "host", "result", "detail"),

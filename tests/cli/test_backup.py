@@ -2,75 +2,28 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
-import os
-import subprocess
-import sys
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from mohet_keys import wiring
-from mohet_keys.cli import main
 from mohet_keys.journal import Wanted
 from mohet_keys.migrations import HEAD
-from mohet_keys.settings import Settings
+from tests import terminal
+from tests.masters import started
+from tests.shell import Shell
 from tests.test_backup import add, broken, files, live_file, names, names_in
 from tests.test_candidate import OTHER
 
 ROOT = Path(__file__).parents[2]
 
 
-@dataclass(frozen=True)
-class Said:
-    """What a command did."""
-
-    status: int
-    out: str
-    err: str
-
-
-class Shell:
-    """Runs commands in this process on a store of the test's own, which has keys A and B."""
-
-    def __init__(
-        self,
-        monkeypatch: pytest.MonkeyPatch,
-        capsys: pytest.CaptureFixture[str],
-        settings: Settings,
-    ) -> None:
-        monkeypatch.setenv("MOHET_DATA_DIR", str(settings.data_dir))
-        monkeypatch.setenv("MOHET_CONFIG_DIR", str(settings.config_dir))
-        self.settings = settings
-        self.monkeypatch = monkeypatch
-        self._capsys = capsys
-        with contextlib.closing(wiring.build(settings)) as parts:
-            for name in ("A", "B"):
-                add(parts, name)
-
-    def __call__(self, *arguments: object) -> Said:
-        """Run one command."""
-        self._capsys.readouterr()
-        status = main([str(argument) for argument in arguments])
-        said = self._capsys.readouterr()
-        return Said(status, said.out, said.err)
-
-    def json(self, *arguments: object) -> Any:
-        """The document that a command has on stdout, or the error that it has on stderr."""
-        said = self(*arguments, "--json")
-        assert bool(said.status) == (said.out == "")
-        return json.loads(said.out or said.err)
-
-
 @pytest.fixture
-def shell(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], settings: Settings
-) -> Shell:
-    """A shell with a store."""
-    return Shell(monkeypatch, capsys, settings)
+def shell(shell: Shell) -> Shell:
+    """Commands in this process, on a store with keys A and B."""
+    with started(shell.folder) as parts:
+        for name in ("A", "B"):
+            add(parts, name)
+    return shell
 
 
 def test_t13_a_backup_says_what_it_holds_and_what_it_does_not(shell: Shell, tmp_path: Path) -> None:
@@ -93,7 +46,7 @@ def test_a_backup_beside_the_master_key_is_told(shell: Shell) -> None:
 def test_a_backup_in_json(shell: Shell, tmp_path: Path) -> None:
     """The same for programs."""
     file = tmp_path / "b.db"
-    assert shell.json("backup", file) == {
+    assert shell("backup", file, "--json").json == {
         "file": str(file),
         "keys": 2,
         "bytes": file.stat().st_size,
@@ -108,7 +61,7 @@ def test_t13_a_file_that_is_there_is_refused(shell: Shell, tmp_path: Path) -> No
     said = shell("backup", tmp_path / "b.db")
     assert (said.status, said.out, said.err.count("\n")) == (2, "", 1)
     assert "is there already" in said.err
-    assert shell.json("backup", tmp_path / "b.db")["error"]["code"] == "refused"
+    assert shell("backup", tmp_path / "b.db", "--json").error["code"] == "refused"
     assert (tmp_path / "b.db").read_text() == "mine"
 
 
@@ -126,7 +79,7 @@ def test_a_store_that_cannot_be_read_ends_with_3(shell: Shell, tmp_path: Path) -
 def file(shell: Shell, tmp_path: Path) -> Path:
     """A backup with A and B, of a store that has C too by now."""
     shell("backup", tmp_path / "b.db")
-    with contextlib.closing(wiring.build(shell.settings)) as parts:
+    with started(shell.folder) as parts:
         add(parts, "C")
     return tmp_path / "b.db"
 
@@ -150,13 +103,13 @@ def test_t13_a_restore_with_yes_does_it(shell: Shell, file: Path) -> None:
     assert first.startswith(f"The store is restored from {file}: 2 keys, saved 20")
     kept = Path(second.removeprefix("The one before is kept: ").removesuffix("."))
     assert names_in(kept) == ["A", "B", "C"]
-    with contextlib.closing(wiring.build(shell.settings)) as parts:
+    with started(shell.folder) as parts:
         assert names(parts) == ["A", "B"]
 
 
 def test_a_restore_in_json(shell: Shell, file: Path) -> None:
     """The same for programs, times in UTC."""
-    said = shell.json("restore", file, "--yes")
+    said = shell("restore", file, "--yes", "--json").json
     assert said["saved_at"].endswith("Z")
     assert said["changed_at"].endswith("Z")
     assert names_in(Path(said["kept"])) == ["A", "B", "C"]
@@ -205,7 +158,7 @@ def test_where_there_is_no_store_one_is_made(shell: Shell, file: Path) -> None:
     """As on a new machine: nothing is replaced and nothing kept."""
     live_file(shell.settings).unlink()
     assert "There is no store yet. Say --yes" in shell("restore", file).err
-    assert shell.json("restore", file, "--yes")["kept"] is None
+    assert shell("restore", file, "--yes", "--json").json["kept"] is None
     assert names_in(live_file(shell.settings)) == ["A", "B"]
 
 
@@ -240,22 +193,10 @@ def test_as_a_program(shell: Shell, file: Path) -> None:
     """Both work in a process of their own, and leave nothing in the folder for temporary files."""
     folder = file.parent / "temporary"
     folder.mkdir()
-    environment = {
-        **os.environ,
-        "TMPDIR": str(folder),
-        "MOHET_DATA_DIR": str(shell.settings.data_dir),
-        "MOHET_CONFIG_DIR": str(shell.settings.config_dir),
-    }
     other = file.with_name("other.db")
-    for arguments in (("backup", other), ("restore", file, "--yes")):
-        subprocess.run(
-            [sys.executable, "-m", "mohet_keys", *map(str, arguments)],
-            cwd=ROOT,
-            env=environment,
-            check=True,
-            timeout=60,
-            capture_output=True,
-        )
+    terminal.say(
+        shell.folder, (f"backup {other}", ""), (f"restore {file} --yes", ""), TMPDIR=str(folder)
+    )
     assert (names_in(other), names_in(live_file(shell.settings))) == (["A", "B", "C"], ["A", "B"])
     assert files(folder) == {}
 
@@ -264,10 +205,10 @@ def test_t49_backup_and_restore_are_on_record(shell: Shell, tmp_path: Path) -> N
     """Both are, and the restore stands in the store that came back."""
     shell("backup", tmp_path / "b.db")
     assert shell("restore", tmp_path / "b.db", "--yes").status == 0
-    with contextlib.closing(wiring.build(shell.settings)) as parts:
+    with started(shell.folder) as parts:
         (latest, *_) = parts.repository.journal.page(Wanted(), limit=1)
     assert (latest.action, latest.detail, latest.result) == ("restore", "from b.db", "done")
     assert shell("backup", tmp_path / "c.db").status == 0
-    with contextlib.closing(wiring.build(shell.settings)) as parts:
+    with started(shell.folder) as parts:
         actions = [each.action for each in parts.repository.journal.page(Wanted(), limit=2)]
     assert actions == ["backup", "restore"]

@@ -7,10 +7,8 @@ import json
 import pytest
 
 from tests.browser.secrets import behaving, good
-from tests.cli.test_program import Shell, fresh, shell, simulator
 from tests.leaks import scan
-
-__all__ = ["fresh", "shell", "simulator"]  # the same command line, store and providers
+from tests.shell import Shell
 
 
 def test_a_prompt_gets_its_reply(shell: Shell) -> None:

@@ -6,10 +6,8 @@ import pytest
 
 from mohet_keys.service import UNDO_FOR
 from tests.browser.secrets import behaving, good
-from tests.cli.test_program import FIELDS, Shell, fresh, shell, simulator
 from tests.leaks import canary, files_below, scan
-
-__all__ = ["fresh", "shell", "simulator"]  # the same command line, store and providers
+from tests.shell import FIELDS, Shell
 
 NEW = good("groq", "new")
 

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
-import pty
-import select
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,24 +10,15 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from mohet_keys import parcel, private_files, vault, wiring
+from mohet_keys import parcel, private_files, vault
 from mohet_keys.model import NewKey
-from mohet_keys.settings import Settings
+from tests import terminal
+from tests.bad_input import PUBLIC_HTTP
 from tests.browser.secrets import good, revoked
-from tests.cli.test_program import (
-    FIELDS,
-    PUBLIC_HTTP,
-    Process,
-    Said,
-    Shell,
-    fresh,
-    process,
-    shell,
-    simulator,
-)
 from tests.leaks import canary, files_below, scan
-
-__all__ = ["fresh", "process", "shell", "simulator"]  # the same command line, store and providers
+from tests.masters import started
+from tests.shell import FIELDS, Said, Shell
+from tests.terminal import Process
 
 PASSPHRASE = "correct horse battery staple"
 PLAIN = "q7W8e9R0t1Y2u3I4o5P6a7S8d9F0g1H2"
@@ -499,82 +486,47 @@ def test_t01_the_way_to_another_machine_leaves_no_trace(process: Process, tmp_pa
     passphrase = canary("")
     lines = (f"{name}={key}" for name, key in zip(("A", "B", "MISTRAL_KEY"), secrets, strict=True))
     env, file = written(tmp_path, *lines), tmp_path / "keys.json"
-    elsewhere = Process(tmp_path / "elsewhere")
     piped = f"{passphrase}\n"
-    steps = [
-        process("import", str(env), "--yes", "--json"),
-        process("export", str(file), "--all", "--passphrase-stdin", stdin=piped),
-        elsewhere("import", str(file), "--yes", "--passphrase-stdin", "--json", stdin=piped),
-    ]
+    here = terminal.say(
+        tmp_path,
+        (f"import {env} --yes --json", ""),
+        (f"export {file} --all --passphrase-stdin --json", piped),
+    )
+    elsewhere = Process(tmp_path / "elsewhere")
+    there = elsewhere("import", str(file), "--yes", "--passphrase-stdin", "--json", stdin=piped)
     env.unlink()
-    assert [step.status for step in steps] == [0, 0, 0]
-    assert [len(steps[number].json["saved"]) for number in (0, 2)] == [3, 3]
+    came_in, *_ = terminal.documents(here)
+    assert (list(terminal.documents(here))[1::2], there.status) == ([0, 0], 0)
+    assert [len(said["saved"]) for said in (came_in, there.json)] == [3, 3]
     found = dict(files_below(tmp_path))
     assert {"data/mohet_keys.db", "elsewhere/data/mohet_keys.db", "keys.json"} <= set(found)
-    for number, step in enumerate(steps):
-        found[f"step {number}"] = (step.out + step.err).encode()
+    found["said"] = f"{here}{there.out}{there.err}".encode()
     for secret in (*secrets, passphrase):
         assert scan(secret, found) == []
-    with store_in(tmp_path / "elsewhere") as parts:
+    with started(tmp_path / "elsewhere") as parts:
         entries = parts.keys.list(owner="local").entries
         opened = [parts.keys.open(entry.id, owner="local").secret for entry in entries]
     assert set(opened) == set(secrets)
-
-
-@contextlib.contextmanager
-def store_in(folder: Path) -> Iterator[wiring.Parts]:
-    """The product over the store of a process."""
-    parts = wiring.build(Settings(data_dir=folder / "data", config_dir=folder / "config"))
-    try:
-        yield parts
-    finally:
-        parts.close()
-
-
-PROMPTS = (b"Passphrase: ", b"The same again: ")
-
-
-def typed(process: Process, answers: list[str], *arguments: str) -> tuple[int, bytes, bytes]:
-    """Run a command at a terminal and answer each of its prompts; status, stdout, the screen."""
-    ours, theirs = pty.openpty()
-    with process.start(*arguments, stdin=theirs, stderr=theirs, start_new_session=True) as running:
-        os.close(theirs)
-        screen = b""
-        try:
-            for prompt, answer in zip(PROMPTS, answers, strict=False):
-                screen = _shown_until(ours, screen, prompt)
-                os.write(ours, f"{answer}\n".encode())
-            out, _ = running.communicate(timeout=20)
-            screen = _shown_until(ours, screen, b"nothing more")
-        finally:
-            running.kill()
-            os.close(ours)
-    return running.returncode, out, screen
-
-
-def _shown_until(terminal: int, screen: bytes, awaited: bytes) -> bytes:
-    """What is on the screen once this is, or its other end is gone."""
-    with contextlib.suppress(OSError):
-        while awaited not in screen and select.select([terminal], [], [], 20)[0]:
-            screen += os.read(terminal, 4000)
-    return screen
 
 
 def test_at_a_terminal_the_passphrase_is_asked_for_unseen(process: Process, file: Path) -> None:
     """Twice for a new file, once for one that is there; it is never shown, nor is a key."""
     secret, passphrase = canary("gsk_"), canary("")
     new = NewKey(provider="groq", name="W", secret=SecretStr(secret))
-    with store_in(process.folder) as parts:
+    with started(process.folder) as parts:
         parts.keys.add(new, owner="local")
-    command = ("export", str(file), "--all", "--json")
-    status, out, screen = typed(process, [passphrase, f"{passphrase}x"], *command)
-    assert (status, out, file.exists()) == (2, b"", False)
-    assert b"differ" in screen
-    status, made, more = typed(process, [passphrase, passphrase], *command)
-    assert (status, len(json.loads(made)["keys"])) == (0, 1)
-    assert all(prompt in more for prompt in PROMPTS)
-    status, read, last = typed(process, [passphrase], "import", str(file), "--json")
-    assert (status, json.loads(read)["keys"][0]["state"]) == (0, "there")
-    told = {"screens": screen + more + last, "out": made + read}
+    once, again = (b"Passphrase: ", passphrase), (b"The same again: ", passphrase)
+    unmade = file.with_name("unmade.json")
+    said, screen = process.typed(
+        f"export {unmade} --all --json",
+        f"export {file} --all --json",
+        f"import {file} --json",
+        answers=[once, (again[0], f"{passphrase}x"), once, again, once],
+    )
+    refused, made, done, shown, seen = said
+    assert (refused, unmade.exists(), b"differ" in screen) == (2, False, True)
+    assert (len(made["keys"]), done) == (1, 0)
+    assert (shown["keys"][0]["state"], seen) == ("there", 0)
+    told = {"screen": screen, "out": json.dumps(said).encode()}
     assert scan(passphrase, told) == []
     assert scan(secret, told) == []

@@ -22,6 +22,7 @@ from mohet_keys.model import (
     KeyEntry,
     NewKey,
     Proven,
+    Spent,
     Verdict,
 )
 from mohet_keys.providers import PROVIDERS
@@ -214,22 +215,25 @@ def checked(
     store.keys.record(result, owner=LOCAL_OWNER)
 
 
-def test_an_old_secret_and_an_end_that_is_near_are_reminded_of(
+def test_what_is_coming_is_reminded_of(
     open_page: OpenPage, store: Parts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """On the card, what presses most; nothing beside trouble, nor where the setting says never."""
+    """On the card; nothing beside trouble, nor where the setting says never."""
     entry = save(store)
     with sqlite3.connect(tmp_path / "data" / "mohet_keys.db") as database:
         old = str((datetime.now(UTC) - timedelta(days=120)).replace(tzinfo=None))
         database.execute("update api_key set secret_at = ?, created_at = ?", (old, old))
     is_old = escape("This secret is 120 days old. Create a new one at the provider")
+    is_unused = escape("Nothing was sent through this key for 60 days or more. Delete it if")
+    ends = escape("The provider ends this key in 3 days. Create a new key there")
     shown = words(open_page("groq"))
     assert is_old in shown
-    assert "Nothing was sent" not in shown
+    assert is_unused in shown
+    store.repository.uses.count(entry.id, LOCAL_OWNER, datetime.now(UTC), Spent())
     checked(store, entry, days=3.1)
     shown = words(open_page("groq"))
-    assert escape("The provider ends this key in 3 days. Create a new key there") in shown
-    assert is_old not in shown
+    assert -1 < shown.find(ends) < shown.find(is_old)
+    assert is_unused not in shown
     checked(store, entry, Verdict.INVALID)
     assert ":material/notifications:" not in words(open_page("groq"))
     checked(store, entry)
@@ -285,7 +289,6 @@ def test_a_store_that_cannot_be_opened_is_said_on_the_page(
 ) -> None:
     """A file that is no store gets a sentence, no traceback, and is left as it is."""
     data = tmp_path / "data"
-    data.mkdir()
     (data / "mohet_keys.db").write_bytes(b"not a database at all" * 100)
     at = open_page("groq")
     assert at.error

@@ -7,8 +7,8 @@ from streamlit.testing.v1 import AppTest
 
 from mohet_keys.model import LOCAL_OWNER
 from mohet_keys.wiring import Parts
+from tests.bad_input import BAD_ENDPOINTS, BAD_SECRETS
 from tests.browser.secrets import good
-from tests.cli.test_program import BAD_ENDPOINTS, BAD_SECRETS
 from tests.leaks import scan
 from tests.pages.conftest import OpenPage
 from tests.pages.test_api_keys import fill, save

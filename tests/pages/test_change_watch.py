@@ -17,6 +17,7 @@ from mohet_keys.model import (
     NewKey,
     Verdict,
 )
+from mohet_keys.ui.places import CHAT, PLACES
 from mohet_keys.wiring import Parts
 from tests.leaks import canary
 from tests.pages.conftest import ROOT, SHELL, OpenPage
@@ -58,7 +59,13 @@ def told(at: AppTest) -> list[str]:
     """The notices after the page was drawn anew."""
     at.run()
     assert not at.exception
-    return [toast.value for toast in at.toast]
+    return notices(at)
+
+
+def notices(at: AppTest) -> list[str]:
+    """The notices at the lower edge of the window."""
+    assert not at.toast
+    return [each.value for each in (*at.error, *at.warning)]
 
 
 @pytest.mark.parametrize(
@@ -75,15 +82,52 @@ def told(at: AppTest) -> list[str]:
         (Verdict.LOCKED, "**Production** is locked now, so nothing is sent. Choose another key."),
     ],
 )
-@pytest.mark.parametrize("page", ["activity", "api_keys"])
-def test_a_change_for_the_worse_is_told_once(
-    store: Parts, entry: KeyEntry, page: str, verdict: Verdict, words: str
+def test_a_change_for_the_worse_is_told(
+    store: Parts, entry: KeyEntry, verdict: Verdict, words: str
 ) -> None:
-    """With its reason and what to do, on every page."""
-    at = visit(page)
+    """With its reason and what to do, until it is closed; and then it is not told again."""
+    at = visit()
     assert told(at) == []
     say(store, entry, verdict, "no")
     assert told(at) == [words]
+    assert told(at) == [words]
+    at.button("notice.close").click().run()
+    assert notices(at) == []
+    assert told(at) == []
+
+
+@pytest.mark.parametrize("page", [place.name for place in PLACES if place is not CHAT])
+def test_it_is_told_on_every_page(store: Parts, entry: KeyEntry, page: str) -> None:
+    """Until the visitor does something, whatever that is."""
+    at = visit(page)
+    say(store, entry, Verdict.INVALID)
+    assert len(told(at)) == 1
+    at.session_state["mohet"].begin()
+    assert told(at) == []
+
+
+def test_the_chat_tells_it_once_beside_its_own_notice(store: Parts, entry: KeyEntry) -> None:
+    """Its field is at the lower edge, so it pops up; what is wrong stands above the field."""
+    at = visit("chat")
+    say(store, entry, Verdict.INVALID, "no")
+    at.run()
+    assert [toast.value for toast in at.toast] == [
+        "**Production** turned invalid: no. Fix it or choose another key."
+    ]
+    assert told(at) == ["**Production** cannot be used: no. Because\\. Do something\\."]
+
+
+def test_what_is_mended_is_told_no_longer(store: Parts, entry: KeyEntry) -> None:
+    """The notice goes by itself when the key is better again, or another one is selected."""
+    other = save(store, "Other")
+    at = visit()
+    say(store, entry, Verdict.INVALID)
+    assert len(told(at)) == 1
+    say(store, entry, Verdict.VALID)
+    assert told(at) == []
+    say(store, entry, Verdict.INVALID)
+    assert len(told(at)) == 1
+    store.keys.select(other.id, owner=LOCAL_OWNER)
     assert told(at) == []
 
 

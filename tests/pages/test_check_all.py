@@ -10,6 +10,7 @@ import pytest
 from pydantic import SecretStr
 from streamlit.testing.v1 import AppTest
 
+from mohet_keys.check_all import CheckAll
 from mohet_keys.model import (
     LOCAL_OWNER,
     CheckResult,
@@ -20,6 +21,7 @@ from mohet_keys.model import (
     Verdict,
 )
 from mohet_keys.simulator.server import Simulator
+from mohet_keys.ui import resources
 from mohet_keys.wiring import Parts
 from tests.browser.secrets import behaving
 from tests.leaks import canary
@@ -151,6 +153,32 @@ def test_a_run_goes_on_while_other_pages_are_looked_at_and_there_is_only_one(
     at.run()
     assert "Cancelled: 2 of 4 keys were checked" in words(at)
     assert not at.button(key="check-all.start").disabled
+
+
+def test_a_second_press_begins_no_second_run(store: Parts, sim: Simulator, visit: Visit) -> None:
+    """Of a double click the second press comes before the button is drawn as one of no use."""
+    simulated(store, sim, "openrouter", "slow")
+    at = visit()
+    state = at.session_state["mohet"].every
+    run = state.run = CheckAll(store.keys, store.checks, resources.background(), owner=ME)
+    press(at, "check-all.start")
+    assert state.run is run
+    run.cancel()
+
+
+def test_a_run_is_not_put_away_before_it_is_over(
+    store: Parts, sim: Simulator, visit: Visit
+) -> None:
+    """A late press of Close is about the run before: the one that runs can still be cancelled."""
+    simulated(store, sim, "openrouter", "good")
+    at = press(visit(), "check-all.start")
+    run_until(at, lambda at: shows(at, "check-all.close"))
+    simulated(store, sim, "mistral", "slow")
+    state = at.session_state["mohet"].every
+    run = state.run = CheckAll(store.keys, store.checks, resources.background(), owner=ME)
+    press(at, "check-all.close")
+    assert state.run is run
+    run.cancel()
 
 
 def test_what_a_run_may_not_do_is_not_offered(store: Parts, visit: Visit) -> None:

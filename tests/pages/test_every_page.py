@@ -22,7 +22,7 @@ def visit(page: Path) -> AppTest:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
-def test_a_page_draws(open_page: OpenPage, page: Path) -> None:
+def test_a_page_draws(place: Path, page: Path) -> None:
     """On a new store every page draws without an error."""
     at = visit(page)
     assert not at.exception
@@ -31,9 +31,9 @@ def test_a_page_draws(open_page: OpenPage, page: Path) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
-def test_a_page_stops_at_the_guard(open_page: OpenPage, tmp_path: Path, page: Path) -> None:
+def test_a_page_stops_at_the_guard(place: Path, page: Path) -> None:
     """Without a store a page says why, and shows nothing that could be used."""
-    data = tmp_path / "data"
+    data = place / "data"
     data.mkdir()
     (data / "mohet_keys.db").write_bytes(b"not a database at all" * 100)
     at = visit(page)
@@ -43,9 +43,9 @@ def test_a_page_stops_at_the_guard(open_page: OpenPage, tmp_path: Path, page: Pa
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
-def test_a_page_comes_back_with_the_store(open_page: OpenPage, tmp_path: Path, page: Path) -> None:
+def test_a_page_comes_back_with_the_store(place: Path, page: Path) -> None:
     """A store that is mended is used again without a restart."""
-    database = tmp_path / "data" / "mohet_keys.db"
+    database = place / "data" / "mohet_keys.db"
     database.parent.mkdir()
     database.write_bytes(b"not a database at all" * 100)
     at = visit(page)

@@ -24,7 +24,7 @@ LAYERS = {
     "sealing": "mohet_keys.vault.Vault.seal",
     "a statement": "sqlalchemy.engine.default.DefaultDialect.do_execute",
     "the commit": "sqlalchemy.engine.default.DefaultDialect.do_commit",
-    "the connection": "mohet_keys.http.dial",
+    "the connection": "mohet_keys.exchange.dial",
     "TLS": "mohet_keys.http.shared_context",
     "reading the answer": "mohet_keys.probes.diagnose",
     "sorting the models": "mohet_keys.recommend.models",

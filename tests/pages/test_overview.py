@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from pydantic import SecretStr
+from streamlit.proto.WidgetStates_pb2 import WidgetState
 from streamlit.testing.v1 import AppTest
 
 from mohet_keys.journal import Wanted
@@ -235,6 +237,56 @@ def test_when_all_is_well_it_says_so(store: Parts, visit: Callable[[], AppTest])
     assert "Needs attention" not in words(at)
 
 
+def idle(store: Parts, entry: KeyEntry, days: int) -> None:
+    """Make it that old, and never used."""
+    with store.repository._database.writing() as connection:
+        there = KEY.update().where(KEY.c.id == entry.id)
+        connection.execute(there.values(created_at=NOW - days * DAY))
+
+
+def test_keys_that_nobody_uses_are_a_line_and_a_filter(
+    store: Parts, visit: Callable[[], AppTest]
+) -> None:
+    """They are counted under what needs attention, and one click shows them in the table, until
+    the switch among its filters is turned off."""
+    for name, days in (("Old one", 61), ("Old two", 200), ("New", 5)):
+        entry = save(store, name)
+        check(store, entry, Verdict.VALID)
+        idle(store, entry, days)
+    at = visit()
+    assert "No key needs attention." in words(at)
+    assert "2 keys were not used for 60 days or more." in words(at)
+    assert figures(at)["Needing attention"] == "0"
+    at.button("overview.show_unused").click().run()
+    assert column(at, "name") == ["Old one", "Old two"]
+    assert labels(at, "overview.show_unused") == []
+    assert at.toggle("overview.unused").label == "Only keys not used for 60 days or more"
+    at.toggle("overview.unused").set_value(False).run()
+    assert column(at, "name") == ["New", "Old one", "Old two"]
+    for name in ("Old one", "Old two"):
+        entry = store.keys.find(f"groq/{name}", owner=LOCAL_OWNER)
+        store.repository.uses.count(entry.id, LOCAL_OWNER, NOW, Spent())
+    at.run()
+    assert "not used for" not in words(at)
+    assert not at.toggle
+
+
+def test_the_last_unused_key_leaves_a_way_out_of_the_filter(
+    store: Parts, visit: Callable[[], AppTest]
+) -> None:
+    """A table that shows nothing any more still has the switch that narrows it."""
+    entry = save(store, "Old one")
+    idle(store, entry, 61)
+    at = visit()
+    assert "1 key was not used for 60 days or more." in words(at)
+    at.button("overview.show_unused").click().run()
+    store.repository.uses.count(entry.id, LOCAL_OWNER, NOW, Spent())
+    at.run()
+    assert "No key matches this." in words(at)
+    at.toggle("overview.unused").set_value(False).run()
+    assert column(at, "name") == ["Old one"]
+
+
 # --- the table ------------------------------------------------------------------------------------
 
 
@@ -271,6 +323,61 @@ def test_the_drawer_has_the_past_of_a_key(store: Parts, visit: Callable[[], AppT
     assert not at.exception
     assert state.open is None
     assert state.turn == 1
+
+
+def marked(at: AppTest, row: int) -> WidgetState:
+    """What a browser says while this row of the table is marked."""
+    said = json.dumps({"selection": {"rows": [row], "columns": [], "cells": []}})
+    return WidgetState(id=at.dataframe[0].proto.id, string_value=said)
+
+
+def send(at: AppTest, *said: WidgetState) -> None:
+    """A run for what a browser says of some widgets, and of the others as they are."""
+    states = at._tree.get_widget_states()
+    states.widgets.extend(said)
+    at._run(states)
+    assert not at.exception
+
+
+def drawer(at: AppTest) -> list[str]:
+    """The names of the keys whose drawers are open."""
+    blocks = at._tree.children[2].children.values()
+    return [block.proto.dialog.title.strip("*") for block in blocks]
+
+
+def test_a_marked_row_opens_its_drawer_and_escape_closes_it(
+    store: Parts, visit: Callable[[], AppTest]
+) -> None:
+    """It stays open while the page is drawn anew, and another row opens another one."""
+    for name in ("A", "B"):
+        save(store, name)
+    at = visit()
+    row = marked(at, 1)
+    send(at, row)
+    assert drawer(at) == ["B"]
+    send(at, row)
+    assert drawer(at) == ["B"]
+    dialog = at._tree.children[2].children[0].proto.dialog.id
+    send(at, row, WidgetState(id=dialog, trigger_value=True))
+    assert drawer(at) == []
+    send(at, marked(at, 0))
+    assert drawer(at) == ["A"]
+
+
+def test_a_click_that_follows_escape_at_once_does_not_open_the_drawer_again(
+    store: Parts, visit: Callable[[], AppTest]
+) -> None:
+    """A browser that has not seen the page without it yet says again that its row is marked."""
+    save(store, "A")
+    at = visit()
+    row = marked(at, 0)
+    send(at, row)
+    dialog = at._tree.children[2].children[0].proto.dialog.id
+    send(at, row, WidgetState(id=dialog, trigger_value=True))
+    assert drawer(at) == []
+    for _ in range(2):
+        send(at, row)
+        assert drawer(at) == []
 
 
 # --- the file -------------------------------------------------------------------------------------

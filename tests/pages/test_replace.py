@@ -270,8 +270,8 @@ def test_t35_a_test_that_breaks_is_said_and_logged_by_its_kind(
     def breaks(*_given: object) -> None:
         raise RuntimeError(NEW)
 
-    monkeypatch.setattr("mohet_keys.validation.recommend.recommended", breaks)
-    monkeypatch.setattr("mohet_keys.validation.recommend.chat_models", breaks)
+    monkeypatch.setattr("mohet_keys.recommend.recommended", breaks)
+    monkeypatch.setattr("mohet_keys.recommend.chat_models", breaks)
     begin(at, form, NEW)
     settle(at)
     assert "The test broke off" in words(at)

@@ -13,10 +13,10 @@ from streamlit.testing.v1 import AppTest
 
 from mohet_keys import wiring
 from mohet_keys.model import LOCAL_OWNER, NewKey
-from mohet_keys.settings import Settings
 from mohet_keys.ui.downloads import DOWNLOADS, PLACE
 from mohet_keys.ui.state import UiState
 from tests.leaks import canary, scan
+from tests.masters import started, store_in
 from tests.pages.conftest import ROOT, SHELL, OpenPage
 
 ME = LOCAL_OWNER
@@ -36,10 +36,9 @@ def page(open_page: OpenPage, store: wiring.Parts) -> AppTest:
 @pytest.fixture
 def elsewhere(tmp_path: Path) -> Iterator[wiring.Parts]:
     """Another machine."""
-    folder = tmp_path / "elsewhere"
-    built = wiring.build(Settings(data_dir=folder / "data", config_dir=folder / "config"))
-    yield built
-    built.close()
+    store_in(tmp_path / "elsewhere", "old")
+    with started(tmp_path / "elsewhere", "old") as parts:
+        yield parts
 
 
 def hand_in(at: AppTest, name: str, content: bytes) -> AppTest:

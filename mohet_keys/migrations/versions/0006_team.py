@@ -6,8 +6,8 @@ What is here already is private to its owner, who typed every secret.
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0005"
-down_revision = "0004"
+revision = "0006"
+down_revision = "0005"
 
 _LISTS = {
     "api_key_name": ("provider", "name_key"),
@@ -17,6 +17,7 @@ _LISTS = {
     "api_key_all_name": ("name_key", "id"),
     "api_key_all_rank": ("rank", "name_key", "id"),
     "api_key_secret": ("has_secret", "secret_at", "rank", "id"),
+    "api_key_used": ("used_at", "created_at"),
 }
 """The indexes of lists, without the column that each begins with."""
 
