@@ -27,6 +27,14 @@ WITHIN = 5000
 LONG = "Say 2000 words"
 
 
+@pytest.fixture(autouse=True)
+def patience() -> Iterator[None]:
+    """Three browsers at once take their time; only what has to be seen soon says so itself."""
+    expect.set_options(timeout=20_000)
+    yield
+    expect.set_options(timeout=5_000)
+
+
 @pytest.fixture(scope="module")
 def identity_provider(tmp_path_factory: pytest.TempPathFactory) -> Iterator[IdentityProvider]:
     """The one that everybody here has an account at."""
