@@ -22,6 +22,7 @@ from mohet_keys import background, running, wiring
 from mohet_keys.chat import ChatService, Delta, Ended, Message, Note, Running, Usage
 from mohet_keys.errors import LockedError, NotFoundError, StoreError
 from mohet_keys.http import Guards, Limits, Outbound
+from mohet_keys.journal import Wanted
 from mohet_keys.model import (
     Action,
     CheckResult,
@@ -43,7 +44,7 @@ from mohet_keys.standing import may_send
 from mohet_keys.talk import _limits, _spent
 from tests.leaks import canary, scan
 from tests.sink import LONG, Script, Sink, raw, reply
-from tests.team import EVE, join
+from tests.team import ADA, BOB, EVE, allow, join
 
 ME = "local"
 MODELS = {
@@ -869,6 +870,40 @@ def test_a_key_deleted_elsewhere_stops_within_a_second(
     until(lambda: slow.requests[0].dropped)
     assert desk.say(key_id).end.outcome == "deleted"
     assert len(slow.requests) == 1
+
+
+TAKEN: dict[str, Callable[[wiring.Parts, KeyEntry], object]] = {
+    "unshared": lambda parts, e: parts.keys.unshare(e.id, owner=ADA, version=e.version),
+    "deleted": lambda parts, e: parts.keys.remove(e.id, owner=ADA),
+    "disabled": lambda parts, _: parts.repository.people.disable(BOB),
+}
+
+
+@pytest.mark.parametrize("how", TAKEN)
+def test_t45_what_is_not_theirs_any_more_stops_within_a_second(
+    parts: wiring.Parts, settings: Settings, slow: Simulator, how: str
+) -> None:
+    """A member chats through a team key while it is taken back or they are disabled, by another
+    process: their reply ends and says so, and nothing of that counts as an attempt of theirs."""
+    join(parts.repository, ADA, BOB)
+    parts.repository.people.enable(BOB)
+    allow(parts.repository, "127.0.0.1")
+    secret = SecretStr(f"gsk_sim-good-000000000{how}")
+    new = NewKey(provider="groq", name=how, secret=secret, endpoint=slow.endpoint("groq"))
+    made = parts.keys.add(new, owner=ADA).entry
+    entry = parts.keys.share(made.id, owner=ADA, version=made.version)
+    elsewhere, heard = wiring.build(settings), Heard()
+    asked = {"owner": BOB, "messages": [Message("user", LONG_PROMPT)], "model": MODELS["groq"]}
+    with parts.chats.start(entry.id, **asked) as running:
+        seconds = in_the_middle(running, heard, lambda: TAKEN[how](elsewhere, entry) and None)
+    elsewhere.close()
+    assert seconds < 1.0
+    assert (heard.end.outcome, 0 < len(heard.text.split()) < 400) == ("denied", True)
+    until(lambda: slow.requests[0].dropped)
+    told = parts.repository.journal.page(Wanted(key_id=entry.id))
+    assert [(each.action, each.result) for each in told if each.actor == BOB] == [
+        ("chat", "denied")
+    ]
 
 
 def test_it_would_go_on_without_the_watch(parts: wiring.Parts, slow: Simulator) -> None:

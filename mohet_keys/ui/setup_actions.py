@@ -10,7 +10,7 @@ from pydantic import SecretStr
 from mohet_keys import discovery
 from mohet_keys.discovery import LocalServer, Variable
 from mohet_keys.errors import InputError, MohetError
-from mohet_keys.model import Diagnosis, NewKey, Verdict
+from mohet_keys.model import LOCAL_OWNER, Diagnosis, NewKey, Verdict
 from mohet_keys.providers import BY_SLUG, Provider
 from mohet_keys.starting import Started
 from mohet_keys.ui import resources
@@ -22,7 +22,13 @@ PROVIDER = "setup.provider"
 
 
 def found() -> tuple[list[LocalServer], list[Variable]]:
-    """What was found so far. The look begins with the first call, and nobody waits for it."""
+    """What was found so far. The look begins with the first call, and nobody waits for it.
+
+    What is on a server that many share is not the visitor's: neither the keys in its environment
+    nor the servers beside it.
+    """
+    if resources.owner() != LOCAL_OWNER:
+        return [], []
     setup = ui().setup
     if setup.look is None:
         setup.look = resources.background().submit(discovery.local_servers(resources.outbound()))
@@ -74,7 +80,7 @@ def _open(slug: str | None, endpoint: str | None = None) -> None:
 def start(row: Provider) -> None:
     """Test what the form holds; once it is good it is saved, selected, and the chat opens."""
     setup = ui().setup
-    variable = setup.variable
+    variable = setup.variable if resources.owner() == LOCAL_OWNER else None
     typed = SecretStr(take(f"{FORM}.secret"))
     new = NewKey(
         provider=row.slug,
