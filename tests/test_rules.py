@@ -40,6 +40,7 @@ from tests.leaks import canary
 from tests.sink import Sink
 from tests.team import ADA, BOB, ROOT, allow, join
 
+pytestmark = pytest.mark.usefixtures("on_both")
 GROQ = "https://api.groq.com/openai/v1"
 NOW = datetime(2026, 3, 31, 23, 0, tzinfo=UTC)
 

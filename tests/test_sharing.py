@@ -36,6 +36,7 @@ from mohet_keys.wiring import Parts
 from tests.leaks import canary
 from tests.team import ADA, BOB, CY, ROOT, join
 
+pytestmark = pytest.mark.usefixtures("on_both")
 SECRET, OTHER, THIRD = canary("gsk_"), canary("gsk_"), canary("gsk_")
 STRAY = "sk-or-v1-" + "0123456789abcdef" * 4
 
