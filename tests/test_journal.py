@@ -430,7 +430,6 @@ def test_looks_hide_nothing_and_cost_nothing(store: Repository, crowd: Repositor
     assert effort(crowd, Wanted(owner="busy", result="done")) > 100 * few
 
 
-@ON_SQLITE
 def test_the_effort_would_be_noticed(crowd: Repository) -> None:
     """The twin: a question that no index answers takes a hundred times the work."""
     all_of_it = Wanted(owner="others", search="nowhere to be found")
