@@ -155,12 +155,18 @@ def test_a_slow_check_spins_on_its_card_alone(app: AppServer, page: Page) -> Non
     keys.open("groq")
     with Sink(waits) as server:
         keys.add("Slow", canary("gsk_"), server.url())
-        expect(keys.card("Slow")).to_contain_text("Checking")
-        expect(page.get_by_test_id("stSpinner")).to_have_count(0)
-        page.get_by_role("tab", name="Mistral").click()
-        expect(page.get_by_text("No API keys yet")).to_be_visible()
-        answered.set()
-        page.get_by_role("tab", name="Groq").click()
+        for _ in range(5):  # on a busy machine the ten seconds of a check may be over too soon
+            expect(keys.card("Slow")).to_contain_text("Checking")
+            expect(page.get_by_test_id("stSpinner")).to_have_count(0)
+            page.get_by_role("tab", name="Mistral").click()
+            expect(page.get_by_text("No API keys yet")).to_be_visible()
+            answered.set()
+            page.get_by_role("tab", name="Groq").click()
+            expect(keys.card("Slow")).to_contain_text("Checked just now")
+            if "No answer in time" not in keys.card("Slow").inner_text():
+                break
+            answered.clear()
+            keys.check("Slow")
         keys.expect_badge("Slow", "Valid, limited")
 
 

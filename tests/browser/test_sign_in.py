@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,19 +20,12 @@ from tests.browser.identity_provider import PEOPLE, IdentityProvider, TeamServer
 from tests.browser.screen import ApiKeys
 from tests.browser.secrets import good
 from tests.browser.test_access import CONTROLS, NAMELESS, reach
+from tests.browser.waiting import Stopwatch, until
 from tests.team import allow
 
-WITHIN = 5000
-"""Milliseconds within which the end of a sign-in has to be seen."""
+WITHIN = 5.0
+"""Seconds within which the end of a sign-in has to be seen."""
 LONG = "Say 2000 words"
-
-
-@pytest.fixture(autouse=True)
-def patience() -> Iterator[None]:
-    """Three browsers at once take their time; only what has to be seen soon says so itself."""
-    expect.set_options(timeout=20_000)
-    yield
-    expect.set_options(timeout=5_000)
 
 
 @pytest.fixture(scope="module")
@@ -117,7 +109,6 @@ def people(browser: Browser, team: TeamServer) -> Iterator[People]:
     def somebody(who: str, **look: object) -> Someone:
         look.setdefault("viewport", {"width": 1440, "height": 900})
         context = browser.new_context(**look)  # type: ignore[arg-type]
-        context.set_default_timeout(20_000)
         opened.append(context)
         return Someone(who, team, context, context.new_page())
 
@@ -139,14 +130,6 @@ def seed(team: TeamServer, simulator: Simulator, owner: str) -> None:
     shared().run(parts.checks.check(entry.id, owner=owner), 10)
     parts.keys.select(entry.id, owner=owner)
     parts.close()
-
-
-def until_left(simulator: Simulator) -> None:
-    """Wait until no request is under way at the provider any more."""
-    until = time.monotonic() + WITHIN / 1000
-    while any(simulator.world.active.values()):
-        assert time.monotonic() < until, "the stream goes on"
-        time.sleep(0.05)
 
 
 def test_three_people_in_three_browsers(
@@ -220,10 +203,12 @@ def test_t45_t46_signing_out_ends_every_tab_and_a_running_stream(
     assert any(simulator.world.active.values())
 
     ada.sign_out()
+    watch = Stopwatch()
     for page in (idle, streaming):
-        expect(page.get_by_text("You are signed out")).to_be_visible(timeout=WITHIN)
+        expect(page.get_by_text("You are signed out")).to_be_visible()
+        assert watch.seconds < WITHIN
         expect(page.get_by_role("button")).to_have_count(1)
-    until_left(simulator)
+    until(lambda: not any(simulator.world.active.values()), WITHIN)
 
     thief = browser.new_context()
     thief.add_cookies(copied)  # type: ignore[arg-type]
@@ -253,10 +238,10 @@ def test_t45_who_is_disabled_while_chatting_is_led_out(
     expect(chat.reply()).to_contain_text("A simulated model says")
     parts = team.parts()
     parts.repository.people.disable("ada@example.com")
-    expect(ada.page.get_by_text("You may not use Mohet Keys any more")).to_be_visible(
-        timeout=WITHIN
-    )
-    until_left(simulator)
+    watch = Stopwatch()
+    expect(ada.page.get_by_text("You may not use Mohet Keys any more")).to_be_visible()
+    assert watch.seconds < WITHIN
+    until(lambda: not any(simulator.world.active.values()), WITHIN)
     ada.page.get_by_role("button", name="Sign out").click()
     ada.page.wait_for_url(re.compile("end_session"))
     ada.sign_in()

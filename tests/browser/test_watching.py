@@ -88,7 +88,7 @@ def test_it_is_told_on_every_page(app: AppServer, simulator: Simulator, page: Pa
     page.wait_for_timeout(2500)
     expect(notice(page)).to_have_count(0)
     simulator.revoke(good("groq"))
-    expect(notice(page)).to_contain_text(TURNED, timeout=20_000)
+    expect(notice(page)).to_contain_text(TURNED)
     expect(toasts(page)).to_have_count(0)
     box = notice(page).bounding_box()
     assert box is not None

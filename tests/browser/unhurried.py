@@ -9,7 +9,7 @@ press and release: then nothing is clicked, and nothing says so.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import pytest
@@ -47,7 +47,10 @@ _WATCH = """() => {
 
 def look(page: Page) -> None:
     """Wait until the page stands still, for some seconds at most."""
-    page.evaluate(_STILL)
+    for _ in range(_TIMES):
+        with suppress(Error):  # it leads to another page
+            page.evaluate(_STILL)
+            return
 
 
 @contextmanager
@@ -72,7 +75,8 @@ def _sure(click: Callable[..., None]) -> Callable[..., None]:
     def clicking(target: Locator, **options: Any) -> None:
         for _ in range(_TIMES):
             look(target.page)
-            target.page.evaluate(_WATCH)
+            with suppress(Error):
+                target.page.evaluate(_WATCH)
             click(target, **options)
             if not _missed(target.page):
                 return
@@ -82,7 +86,6 @@ def _sure(click: Callable[..., None]) -> Callable[..., None]:
 
 
 def _missed(page: Page) -> bool:
-    try:
+    with suppress(Error):  # if it is another page by now, the click has arrived
         return bool(page.evaluate("() => window.pressed?.missed"))
-    except Error:  # the page is another by now, so the click has arrived
-        return False
+    return False
