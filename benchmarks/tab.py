@@ -59,7 +59,12 @@ class Tab:
 def serving(app: Path, keys: Path) -> Iterator[int]:
     """The port of a server of this app, on the store below `keys`. It may still be starting."""
     port = _free_port()
-    own = {"MOHET_DATA_DIR": str(keys / "data"), "MOHET_CONFIG_DIR": str(keys / "config")}
+    own = {
+        "MOHET_DATA_DIR": str(keys / "data"),
+        "MOHET_CONFIG_DIR": str(keys / "config"),
+        "MOHET_WATCH_MINUTES": "0",  # made-up keys are shown to no provider
+        "PYTHONDONTWRITEBYTECODE": "",  # what Python compiled is there, for our code as for others'
+    }
     flags = ["--server.port", str(port), "--server.headless", "true"]
     command = [sys.executable, "-m", "streamlit", "run", str(app), *flags]
     environment = {**os.environ, **own, "PYTHONPATH": str(ROOT)}
@@ -68,7 +73,7 @@ def serving(app: Path, keys: Path) -> Iterator[int]:
         try:
             yield port
         finally:
-            server.terminate()
+            server.kill()  # what it would tidy up is thrown away, and would count as its work
 
 
 def connected(port: int) -> ClientConnection:

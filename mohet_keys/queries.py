@@ -71,6 +71,20 @@ def listed(person: str, source: FromClause = KEY) -> Select[Any]:
 
     `source` is the table of keys, perhaps joined to what narrows it.
     """
+    return _beside(person, source).where(is_seen_by(person))
+
+
+def among(person: str, key_ids: Sequence[str]) -> Select[Any]:
+    """Those of these keys that the person sees.
+
+    To an expression no index leads. By one for the shelf, SQLite would walk all keys on it rather
+    than look up more than a handful by their ids.
+    """
+    seen = KEY.c.shelf.concat("").in_(shelves_of(person))
+    return _beside(person, KEY).where(KEY.c.id.in_(key_ids), seen)
+
+
+def _beside(person: str, source: FromClause) -> Select[Any]:
     checked = and_(CHECK.c.key_id == KEY.c.id, CHECK.c.revision == KEY.c.revision)
     chosen = and_(SELECTION.c.key_id == KEY.c.id, SELECTION.c.owner == person)
     beside = source.outerjoin(CHECK, checked).outerjoin(SELECTION, chosen)
@@ -79,7 +93,7 @@ def listed(person: str, source: FromClause = KEY) -> Select[Any]:
     if person != LOCAL_OWNER:
         beside = beside.outerjoin(PERSON, PERSON.c.id == KEY.c.owner)
         told += [(KEY.c.owner == person).label("mine"), PERSON.c.name.label("owner_name")]
-    return select(*told).select_from(beside).where(is_seen_by(person))
+    return select(*told).select_from(beside)
 
 
 @lru_cache(maxsize=KEPT)

@@ -26,12 +26,12 @@ from mohet_keys.people import People
 from mohet_keys.queries import (
     RANKS,
     Sort,
+    among,
     counted,
     filtered,
     former_of,
     is_past,
     is_seen_by,
-    listed,
     mine,
     paged,
     ranked_as,
@@ -143,7 +143,7 @@ class Repository:
         with self._database.reading() as connection:
             starts = range(0, len(wanted), _AT_ONCE)
             parts = (list(filter(is_storable, wanted[at : at + _AT_ONCE])) for at in starts)
-            asked = (listed(owner).where(KEY.c.id.in_(part)) for part in parts)
+            asked = (among(owner, part) for part in parts)
             return [entry_of(r) for each in asked for r in connection.execute(each).mappings()]
 
     def find(self, ref: str, owner: str) -> KeyEntry:

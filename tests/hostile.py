@@ -148,7 +148,7 @@ async def _chat(question: Question) -> dict[str, Any]:
 
 
 async def _look(question: Question) -> dict[str, Any]:
-    places = {"lmstudio": (question.url,)}
+    places, discovery.PATIENCE = {"lmstudio": (question.url,)}, question.seconds
     found = await discovery.local_servers(_outbound(question), candidates=places)
     return {"outcome": "found" if found else "nothing"}
 

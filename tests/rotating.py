@@ -12,6 +12,7 @@ import gc
 import itertools
 import json
 import os
+import re
 import shutil
 import signal
 import sqlite3
@@ -115,7 +116,12 @@ def crash(folder: Path, kind: str, operation: str, enough: int = 4) -> dict[str,
             matrix.look(number)
             if came_through or len(matrix.broken) >= enough:
                 break
-    return {"points": number, "opened": matrix.opened, "broken": matrix.broken[:5]}
+    return {
+        "points": number,
+        "states": len(matrix.seen),
+        "opened": matrix.opened,
+        "broken": matrix.broken[:5],
+    }
 
 
 class Matrix:
@@ -134,6 +140,8 @@ class Matrix:
         self.broken: list[str] = []
         self.opened: dict[str, int] = {}
         """How often each set opened everything straight after the kill."""
+        self.seen: set[str] = set()
+        """What kills left that was gone on from."""
         sets = {name: SETS[name] for name in ("both", "new", "old")}
         if kind == "generated":
             file = self.template / "config" / "master.key"
@@ -172,14 +180,24 @@ class Matrix:
         OPERATIONS[self.operation](self.parts.rotation)
 
     def look(self, number: int) -> None:
-        """Start with each set; run it again, start with each set again."""
+        """Start with each set. Where the kill left something new, run it again and start with each
+        set again: most of the steps are in one transaction with the one before, and leave the
+        same."""
         wrong = raw_faults(self.place)
-        begun = unfinished(self.place)
         before = self.opening()
         for name in before:
             self.opened[name] = self.opened.get(name, 0) + 1
         needed = {self.always} | ({"old"} if self.operation != "retire" else set())
         wrong += [f"{name} alone does not open everything" for name in needed - before]
+        left = shape(self.place)
+        if left not in self.seen:
+            self.seen.add(left)
+            wrong += self.gone_on()
+        self.broken += [f"{number}: {each}" for each in wrong]
+
+    def gone_on(self) -> list[str]:
+        """What is wrong once it was run again."""
+        wrong, begun = [], unfinished(self.place)
         try:
             self.operate()
         except RefusedError as error:
@@ -191,7 +209,7 @@ class Matrix:
         minted = sum(action == "reseal" for (action,) in recorded(self.place))
         if begun and minted != 1:
             wrong.append(f"{minted} data keys were minted for one run")
-        self.broken += [f"{number}: {each}" for each in wrong]
+        return wrong
 
     def opening(self) -> set[str]:
         """The sets with which a start finds every secret."""
@@ -222,6 +240,22 @@ def raw_faults(place: Path) -> list[str]:
     )
 
 
+_CHANCE = re.compile(r"X'[0-9A-F]*'|[\w+/=:-]{12,}")
+_TIME = re.compile(r"'\d{4}-\d\d-\d\d [^']*'")
+
+
+def shape(place: Path) -> str:
+    """The store and the key files, where what was made by chance is told by its order alone: two
+    kills that left the same have the same shape."""
+    with closing(sqlite3.connect(place / "data" / "mohet_keys.db")) as connection:
+        store = "\n".join(line for line in connection.iterdump() if line.startswith("INSERT"))
+    config = place / "config"
+    keys = [f"{path.name} '{path.read_text()}'" for path in sorted(config.glob("*"))]
+    met: dict[str, str] = {}
+    told = _TIME.sub("then", "\n".join([store, *keys]))
+    return _CHANCE.sub(lambda found: met.setdefault(found[0], f"<{len(met)}>"), told)
+
+
 def recorded(place: Path) -> list[tuple[Any, ...]]:
     """What is on record of the master key."""
     return raw(place, "SELECT action FROM event WHERE action IN ('rotate', 'retire', 'reseal')")
@@ -249,23 +283,23 @@ def left_over(parts: wiring.Parts, operation: str) -> list[str]:
 # --- beside a process that writes ---------------------------------------------------------------
 
 
-def edits(folder: Path, number: int) -> dict[str, Any]:
-    """Rotate with re-sealing, again and again, while a process that knows only the old master key
-    makes so many edits. Everything that it was told is saved has to be there afterwards."""
+def edits(folder: Path, rotations: int) -> dict[str, Any]:
+    """Rotate so many times with re-sealing while a process that knows only the old master key
+    edits all the time. Everything that it was told is saved has to be there afterwards."""
     with started(folder, "old") as parts:
         ids = [add(parts, f"K{each}").id for each in range(30)]
-    writer, said = forked(lambda say: edit(folder, ids, number, say))
+    enough = folder / "enough"
+    writer, said = forked(lambda say: edit(folder, ids, enough, say))
     os.read(said, len("ready\n"))
-    rotations = 0
     refused = ""
     with started(folder, "both") as parts:
-        while os.waitid(os.P_PID, writer, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
+        for _ in range(rotations):
             parts.rotation.rotate(new_data_key=True)
-            rotations += 1
             try:
                 parts.rotation.retire()
             except RefusedError as error:
                 refused = refused or str(error)
+        enough.touch()
         lines = drained(said)
         os.waitpid(writer, 0)
         parts.rotation.retire()
@@ -274,7 +308,6 @@ def edits(folder: Path, number: int) -> dict[str, Any]:
         found = {key: parts.keys.open(key, owner=LOCAL_OWNER).secret for key in wanted}
     return {
         "edits": sum(line[0] == "saved" for line in lines),
-        "rotations": rotations,
         "lost": sum(found[key] != wanted[key] for key in wanted),
         "errors": [" ".join(line) for line in lines if line[0] == "error"][:3],
         "refused": refused,
@@ -282,16 +315,19 @@ def edits(folder: Path, number: int) -> dict[str, Any]:
     }
 
 
-def edit(folder: Path, ids: list[str], number: int, say: Say) -> None:
-    """Edit keys, one after the other, each with a new secret, and add some."""
+def edit(folder: Path, ids: list[str], enough: Path, say: Say) -> None:
+    """Edit keys, one after the other, each with a new secret, and add some; 60 and until it is
+    enough."""
     with started(folder, "old") as parts:
         me = name_of_this_process()
-        for turn in range(number):
+        for turn in range(5000):
             if turn % 25 == 0:
                 now = datetime.now(UTC)
                 parts.repository.leases.announce(me, parts.safe.master_ids, now)
             if not turn:
                 say("ready")
+            if turn >= 60 and enough.exists():
+                break
             secret = canary("gsk_")
             if turn % 10 == 9:
                 say(f"saved {add(parts, f'N{turn}', secret).id} {secret}")

@@ -48,12 +48,15 @@ def journal(tmp_path: Path) -> Iterator[Journal]:
     repository.close()
 
 
+def noted(name: str, **more: str) -> Doing:
+    """Something that was done."""
+    told = {"provider": "groq", "host": "api.groq.com", "result": "valid", **more}
+    return Doing("check", LOCAL_OWNER, LOCAL_OWNER, NOW, key_id="k1", key_name=name, **told)
+
+
 def note(journal: Journal, name: str = "Production", **more: str) -> int:
     """Put something on record."""
-    told = {"provider": "groq", "host": "api.groq.com", "result": "valid", **more}
-    return journal.begin(
-        Doing("check", LOCAL_OWNER, LOCAL_OWNER, NOW, key_id="k1", key_name=name, **told)
-    )
+    return journal.begin(noted(name, **more))
 
 
 def rows(content: bytes) -> list[list[str]]:
@@ -322,8 +325,7 @@ def test_a_long_record_is_cut_and_says_so(journal: Journal) -> None:
 
 def test_a_large_record_is_cut_too(journal: Journal) -> None:
     """However long the texts are, the file stays within its size and a part."""
-    for _ in range(1001):
-        note(journal, "x" * 60)
+    journal.begin_all([noted("x" * 60)] * 1001)
     cut = table(journal, MINE, TOKYO, largest=10_000)
     assert (cut.rows, cut.is_cut) == (1000, True)
     assert not table(journal, MINE, TOKYO, largest=1_000_000).is_cut

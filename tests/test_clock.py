@@ -35,7 +35,7 @@ from mohet_keys.validation import FRESH_FOR, ValidationService
 from mohet_keys.wiring import Parts
 from tests.leaks import canary
 from tests.sink import LONG, Script, Sink, raw, reply
-from tests.test_floors import MODULES, RULES
+from tests.test_floors import MODULES, RULES, nodes
 
 ME = LOCAL_OWNER
 NOW = datetime(2026, 11, 24, 8, 0, tzinfo=UTC)
@@ -191,8 +191,8 @@ def test_t59_the_later_check_counts_whatever_its_time(parts: Parts, jump: timede
 
 def wall_clocks(source: str) -> set[str]:
     """How a text asks the wall clock for seconds, which no deadline may be made of."""
-    nodes = (node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Attribute))
-    return {ast.unparse(node) for node in nodes} & {"time.time", "time.time_ns"}
+    attributes = (node for node in nodes(source) if isinstance(node, ast.Attribute))
+    return {ast.unparse(node) for node in attributes} & {"time.time", "time.time_ns"}
 
 
 @pytest.mark.parametrize("module", MODULES)

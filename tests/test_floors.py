@@ -10,6 +10,7 @@ import ast
 import re
 import sys
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from pathlib import Path
 
 import pytest
@@ -118,9 +119,21 @@ def steps() -> dict[str, tuple[int, int]]:
     }
 
 
+@lru_cache(maxsize=1)  # one text is read for all rules, and not kept
+def tree(source: str) -> ast.Module:
+    """A text as Python reads it."""
+    return ast.parse(source)
+
+
+@lru_cache(maxsize=1)
+def nodes(source: str) -> tuple[ast.AST, ...]:
+    """Everything in a text."""
+    return tuple(ast.walk(tree(source)))
+
+
 def imports(source: str) -> Iterator[tuple[int, str]]:
     """Every module that is imported, in full, wherever in the text that happens."""
-    for node in ast.walk(ast.parse(source)):
+    for node in nodes(source):
         if isinstance(node, ast.Import):
             yield from ((node.lineno, alias.name) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -140,19 +153,19 @@ def called(node: ast.AST) -> str:
 
 def calls(source: str) -> Iterator[ast.Call]:
     """Every call in a text."""
-    return (node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call))
+    return (node for node in nodes(source) if isinstance(node, ast.Call))
 
 
 def functions(source: str) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
     """Every function in a text."""
-    for node in ast.walk(ast.parse(source)):
+    for node in nodes(source):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             yield node
 
 
 def words(source: str) -> Iterator[tuple[int, str]]:
     """Every name, attribute, keyword and imported name in a text, and strings that are one word."""
-    for node in ast.walk(ast.parse(source)):
+    for node in nodes(source):
         line = getattr(node, "lineno", 0)
         match node:
             case ast.Name(id=word) | ast.Attribute(attr=word) | ast.keyword(arg=str(word)):
@@ -229,7 +242,7 @@ def pages(module: str, source: str) -> list[str]:
         wrong.append(f"{module}: a page has at most {PAGE_LINES} lines")
     wrong += [
         f"{module}:{node.lineno}: what needs a def or a class goes into the ui"
-        for node in ast.walk(ast.parse(source))
+        for node in nodes(source)
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Lambda)
     ]
     wrong += [
@@ -237,7 +250,7 @@ def pages(module: str, source: str) -> list[str]:
         for line, name in imports(source)
         if name.split(".")[:2] != ["mohet_keys", "ui"]
     ]
-    if not _guarded(ast.parse(source)):
+    if not _guarded(tree(source)):
         wrong.append(f"{module}: the first statement after the imports is guard.enter()")
     return wrong
 

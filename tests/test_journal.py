@@ -13,15 +13,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
 from mohet_keys import activity
 from mohet_keys.errors import StoreError
 from mohet_keys.journal import UNREADABLE, Journal, Wanted
 from mohet_keys.model import Activity, Doing
 from mohet_keys.repository import Repository
-from mohet_keys.tables import EVENT, OUTCOME
+from mohet_keys.tables import EVENT
 from tests.masters import bare_store
-from tests.test_floors import MODULES
+from tests.test_floors import MODULES, nodes
 
 ME = "local"
 NOW = datetime(2026, 11, 19, 14, 5, tzinfo=UTC)
@@ -143,7 +144,7 @@ _TABLES = {"EVENT", "OUTCOME", "EventRow", "OutcomeRow"}
 def changes_the_record(source: str) -> list[int]:
     """The lines of a module that would change or delete something on record."""
     found = []
-    for node in ast.walk(ast.parse(source)):
+    for node in nodes(source):
         if isinstance(node, ast.Call) and re.search(r"\b(update|delete)$", ast.unparse(node.func)):
             named = {name.id for name in ast.walk(node) if isinstance(name, ast.Name)}
             found += [node.lineno] if named & _TABLES else []
@@ -312,27 +313,28 @@ def test_read_all_at_once_it_would_hide_them(
 
 
 def record(store: Repository, count: int, *, of: str = "others") -> None:
-    """Write many entries at once; each third belongs to a check that ended."""
-    told = asdict(doing(owner=of))
+    """Write many entries at once, of 50 keys; each third belongs to a check that ended."""
+    told = {**asdict(doing(owner=of)), "key_id": "k0", "key_name": "Key 0", "result": "", "id": 1}
     del told["mark"]
-    rows = [
-        {
-            **told,
-            "id": n + 1,
-            "key_id": f"k{n % 50}",
-            "key_name": f"Key {n % 50}",
-            "result": "" if n % 3 == 0 else "done",
-        }
-        for n in range(count)
-    ]
-    ends = [
-        {"event_id": row["id"], "at": NOW, "result": "valid", "detail": "key works"}
-        for row in rows
-        if not row["result"]
-    ]
+    own = ("id", "key_id", "key_name", "result")
+    same = ", ".join(name for name in told if name not in own)
     with store._database.writing() as connection:
-        connection.execute(EVENT.insert(), rows)
-        connection.execute(OUTCOME.insert(), ends)
+        connection.execute(EVENT.insert(), [told])
+        numbers = "WITH RECURSIVE n(i) AS (VALUES(1) UNION ALL SELECT i + 1 FROM n LIMIT :more)"
+        others = "i + 1, 'k' || (i % 50), 'Key ' || (i % 50), CASE i % 3 WHEN 0 THEN '' ELSE 'done'"
+        connection.execute(
+            text(
+                f"{numbers} INSERT INTO event ({', '.join(own)}, {same}) "  # noqa: S608
+                f"SELECT {others} END, {same} FROM n, event WHERE id = 1"
+            ),
+            {"more": count - 1},
+        )
+        connection.execute(
+            text(
+                "INSERT INTO event_outcome (event_id, at, result, detail) "
+                "SELECT id, at, 'valid', 'key works' FROM event WHERE result = ''"
+            )
+        )
 
 
 def effort(store: Repository, wanted: Wanted) -> int:

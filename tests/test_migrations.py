@@ -127,21 +127,22 @@ def _down_to(store: Repository, step: str) -> None:
 def test_a_store_at_the_head_is_opened_without_alembic(url: str) -> None:
     """Only a store that needs a step pays for the import."""
     program = (
-        "import sys; from mohet_keys.repository import Repository; "
-        "Repository(sys.argv[1]).close(); print('alembic' in sys.modules)"
+        "import sys\n"
+        "from mohet_keys.repository import Repository\n"
+        "for url in sys.argv[1:]:\n"
+        "    Repository(url).close()\n"
+        "    print('alembic' in sys.modules)\n"
     )
-    said = [
-        subprocess.run(
-            [sys.executable, "-c", program, url],
-            cwd=Path(__file__).parent.parent,
-            capture_output=True,
-            text=True,
-            check=True,
-            timeout=60,
-        ).stdout.strip()
-        for _ in range(2)
-    ]
-    assert said == ["True", "False"]
+    Repository(url).close()
+    done = subprocess.run(
+        [sys.executable, "-c", program, url, f"{url}-new"],
+        cwd=Path(__file__).parent.parent,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    assert done.stdout.split() == ["False", "True"]
 
 
 @pytest.mark.parametrize("found", ["0999", "9999", "0000", "f3a9c2"])
@@ -187,9 +188,9 @@ def _half_an_upgrade(connection: object) -> None:
 
 
 def test_many_processes_start_at_once(tmp_path: Path) -> None:
-    """Eight processes that open a new store together all find it ready, ten times over."""
-    told = storm("start", tmp_path, 10)
-    assert (told["opened"], told["errors"]) == (80, [])
+    """Eight processes that open a new store together all find it ready, five times over."""
+    told = storm("start", tmp_path, 5)
+    assert (told["opened"], told["errors"]) == (40, [])
 
 
 def test_many_threads_start_at_once(url: str) -> None:

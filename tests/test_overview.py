@@ -31,6 +31,7 @@ from mohet_keys.settings import Settings
 from mohet_keys.tables import CHECK, KEY, SEEN
 from mohet_keys.wiring import Parts
 from tests.leaks import canary, scan
+from tests.team import EVE, join
 from tests.test_repository import row
 
 ME = LOCAL_OWNER
@@ -95,7 +96,8 @@ def mixed(parts: Parts) -> Parts:
     put(parts, "ends late", Verdict.VALID, expires_at=NOW + 60 * DAY)
     put(parts, "old", Verdict.VALID, created_at=NOW - 100 * DAY)
     put(parts, "older", created_at=NOW - 200 * DAY)
-    put(parts, "theirs", owner="eve")
+    join(parts.repository, EVE)
+    put(parts, "theirs", owner=EVE)
     return parts
 
 
@@ -121,7 +123,7 @@ def test_the_figures_count_mine_once(mixed: Parts, overview: Overview) -> None:
     assert figures.attention == len(concerned(overview)) == 8
     assert figures.oldest == NOW - 200 * DAY
     assert figures.verdicts["groq", Verdict.INVALID] == 1
-    assert overview.figures(owner="eve").keys == 1
+    assert overview.figures(owner=EVE).keys == 1
 
 
 # --- needs attention ------------------------------------------------------------------------------
@@ -193,7 +195,7 @@ def idle(parts: Parts) -> Parts:
     used(parts, "yesterday", 1)
     used(parts, "just in time", 59.9)
     used(parts, "new", None, created_at=NOW - 59 * DAY)
-    put(parts, "theirs", owner="eve", created_at=NOW - 100 * DAY)
+    put(parts, "theirs", owner=EVE, created_at=NOW - 100 * DAY)
     return parts
 
 

@@ -123,6 +123,26 @@ def change(store: Repository, entry: KeyEntry, **changes: Any) -> KeyEntry:
     )
 
 
+def steps(store: Repository, ask: Callable[[], object]) -> int:
+    """How many steps SQLite takes to answer: what a question costs, on whatever machine."""
+    taken = 0
+
+    def step() -> int:
+        nonlocal taken
+        taken += 1
+        return 0
+
+    with store._database.reading() as connection:  # the one connection there is
+        driver = connection.connection.driver_connection
+        assert driver is not None
+    driver.set_progress_handler(step, 1)
+    try:
+        ask()
+    finally:
+        driver.set_progress_handler(None, 1)
+    return taken
+
+
 # --- what goes in comes out -----------------------------------------------------------------
 
 
@@ -532,6 +552,17 @@ def test_several_keys_are_read_in_one_go(store: Repository) -> None:
     assert store.entries([], ME) == []
     many = [str(n) for n in range(1200)] + [saved[1].id]
     assert [e.id for e in store.entries(many, ME)] == [saved[1].id]
+
+
+def test_keys_are_looked_up_by_id_however_many_there_are(store: Repository) -> None:
+    """To read ten keys of a hundred takes as long as to read ten of twenty."""
+    sealing(store)
+    ids = [store.insert(row(f"Key {n}"), by=ME).id for n in range(20)][:10]
+    few = steps(store, lambda: store.entries(ids, ME))
+    for n in range(20, 100):
+        store.insert(row(f"Key {n}"), by=ME)
+    assert steps(store, lambda: store.entries(ids, ME)) < 1.1 * few
+    assert len(store.entries(ids, ME)) == 10
 
 
 def test_several_checks_are_kept_together(store: Repository) -> None:

@@ -667,15 +667,23 @@ def killed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    ("case", "least"),
-    [("set rotate", 12), ("set new-data-key", 40), ("set retire", 10), ("generated rotate", 30)],
+    ("case", "points", "states"),
+    [
+        ("set rotate", 12, 4),
+        ("set new-data-key", 40, 8),
+        ("set retire", 10, 4),
+        ("generated rotate", 30, 10),
+    ],
 )
-def test_t51_killed_at_every_step(killed: dict[str, Any], case: str, least: int) -> None:
-    """At each step both keys, and before retire the old one alone, open everything; what is run
-    again comes to its end; and never do two data keys seal."""
+def test_t51_killed_at_every_step(
+    killed: dict[str, Any], case: str, points: int, states: int
+) -> None:
+    """At each step both keys, and before retire the old one alone, open everything; from each
+    state that kills leave, what is run again comes to its end; never do two data keys seal."""
     found = killed[case]
     assert found["broken"] == []
-    assert found["points"] >= least
+    assert found["points"] >= points
+    assert found["states"] >= states
     always = "generated" if case.startswith("generated") else "both"
     assert found["opened"][always] == found["points"]
     at_risk = "new" if case == "set retire" else "old"
@@ -701,9 +709,9 @@ def test_t51_without_the_guards_it_would_be_seen(tmp_path: Path) -> None:
 def test_t52_rotations_beside_an_app_that_edits(tmp_path: Path) -> None:
     """An app that has only the old key edits all the time: no edit of it is lost or refused, and
     the old key is not retired under it."""
-    found = storm(tmp_path, "edits", "120")
-    assert (found["edits"], found["lost"], found["errors"]) == (120, 0, [])
-    assert found["rotations"] >= 2
+    found = storm(tmp_path, "edits", "3")
+    assert (found["lost"], found["errors"]) == (0, [])
+    assert found["edits"] >= 60
     assert f"process {found['writer']} on" in found["refused"]
 
 

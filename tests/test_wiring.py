@@ -94,34 +94,41 @@ def test_two_starts_at_once_share_the_store(tmp_path: Path) -> None:
 
 
 PROGRAM = """
-import sys
+import os, sys
 from pathlib import Path
 from pydantic import SecretStr
 from mohet_keys import wiring
 from mohet_keys.model import NewKey
 from mohet_keys.settings import Settings
-folder, number = Path(sys.argv[1]), sys.argv[2]
-parts = wiring.build(Settings(data_dir=folder / "data", config_dir=folder / "config"))
-new = NewKey(provider="groq", name=number, secret=SecretStr("gsk_" + number * 40))
-print(parts.keys.add(new, owner="local").entry.id)
+folder = Path(sys.argv[1])
+go, ready = os.pipe()
+children = []
+for number in "0123":
+    child = os.fork()
+    if not child:
+        os.close(ready)
+        os.read(go, 1)
+        parts = wiring.build(Settings(data_dir=folder / "data", config_dir=folder / "config"))
+        new = NewKey(provider="groq", name=number, secret=SecretStr("gsk_" + number * 40))
+        os.write(1, f"{number} {parts.keys.add(new, owner='local').entry.id}\\n".encode())
+        os._exit(0)
+    children.append(child)
+os.close(ready)  # all at once
+for child in children:
+    os.waitpid(child, 0)
 """
 
 
 def test_first_starts_of_several_processes_agree(tmp_path: Path) -> None:
-    """Four programs that start on nothing at once seal with one set of keys."""
-    programs = [
-        subprocess.Popen(
-            [sys.executable, "-c", PROGRAM, str(tmp_path), str(number)],
-            stdout=subprocess.PIPE,
-            text=True,
-            cwd=Path(__file__).parents[1],
-        )
-        for number in range(4)
-    ]
-    ids = [program.communicate(timeout=60)[0].strip() for program in programs]
+    """Four processes that start on nothing at once seal with one set of keys."""
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM, str(tmp_path)],
+        cwd=Path(__file__).parents[1], capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    ids = dict(line.split() for line in done.stdout.splitlines())
     with started(at(tmp_path)) as parts:
-        opened = [parts.keys.open(key_id, owner=LOCAL_OWNER).secret for key_id in ids]
-    assert opened == ["gsk_" + str(number) * 40 for number in range(4)]
+        opened = {n: parts.keys.open(key_id, owner=LOCAL_OWNER).secret for n, key_id in ids.items()}
+    assert opened == {number: "gsk_" + number * 40 for number in "0123"}
 
 
 def test_the_environment_is_read_and_forgotten(

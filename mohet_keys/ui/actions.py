@@ -11,7 +11,7 @@ from mohet_keys.providers import BY_SLUG, Provider
 from mohet_keys.removing import Gone
 from mohet_keys.service import Saved
 from mohet_keys.ui import clock, resources
-from mohet_keys.ui.state import Said, act, peek, put, take, ticked, ui
+from mohet_keys.ui.state import Said, act, answers, peek, put, take, ticked, ui
 from mohet_keys.ui.team_words import had_selected
 from mohet_keys.ui.text import escape, literal, moment
 
@@ -255,7 +255,7 @@ def attempt(step: object) -> object:
 # --- deleting ----------------------------------------------------------------------------------
 
 
-@act
+@answers(lambda state: state.deleting)
 def delete(entry_id: str) -> None:
     """Delete the key the dialog asked about."""
     state = ui()
@@ -269,7 +269,7 @@ def delete(entry_id: str) -> None:
         state.said.append(Said("success", f"{literal(gone.entry.name)} was deleted.{told}"))
 
 
-@act
+@answers(lambda state: state.deleting)
 def keep() -> None:
     """Close the delete dialog and delete nothing."""
     ui().deleting = None

@@ -37,6 +37,10 @@ _RESULTS: dict[str, Colour] = {words: tint for words, tint, _ in BADGES.values()
 _SHOWN = ("time", "action", "key", "provider", "result", "host", "who", "detail", "leads")
 """The columns that stand there at once; the others can be shown."""
 _IN_A_TEAM = (*_SHOWN[:7], "whose", *_SHOWN[7:])
+_WIDTHS = (130, 140, 90, 135, 140, 70, 175)
+"""Pixels of action, key, provider, result, host, person and detail, which fill the page."""
+_WIDTHS_IN_A_TEAM = (115, 120, 85, 120, 105, 130, 160)
+"""The same where there are two columns of persons, with whole addresses."""
 
 
 def show(entries: Sequence[Activity]) -> None:
@@ -81,7 +85,8 @@ def _time(entry: Activity, zone: ZoneInfo) -> datetime | None:
 
 
 def _columns(zone: ZoneInfo, keys: Sequence[KeyEntry | None], owner: str) -> dict[str, Any]:
-    column, is_alone = st.column_config, owner == LOCAL_OWNER
+    column = st.column_config
+    widths = _WIDTHS if owner == LOCAL_OWNER else _WIDTHS_IN_A_TEAM
     return {
         "time": column.DatetimeColumn(
             "Time",
@@ -89,18 +94,18 @@ def _columns(zone: ZoneInfo, keys: Sequence[KeyEntry | None], owner: str) -> dic
             width=165,
             help=f"In the time zone of this browser: {zone.key}",
         ),
-        "action": column.TextColumn("Action", width=130),
-        "key": column.TextColumn("Key", width=140),
-        "provider": column.TextColumn("Provider", width=90),
+        "action": column.TextColumn("Action", width=widths[0]),
+        "key": column.TextColumn("Key", width=widths[1]),
+        "provider": column.TextColumn("Provider", width=widths[2]),
         "result": column.MultiselectColumn(
-            "Result", options=list(_RESULTS), color=list(_RESULTS.values()), width=135
+            "Result", options=list(_RESULTS), color=list(_RESULTS.values()), width=widths[3]
         ),
-        "host": column.TextColumn("Host", width=140 if is_alone else 120),
-        "who": column.TextColumn("Who", width=70 if is_alone else 110),
+        "host": column.TextColumn("Host", width=widths[4]),
+        "who": column.TextColumn("Who", width=widths[5]),
         "whose": column.TextColumn(
-            "Whose", width=110, help="Who owns the key, or whom else it was about"
+            "Whose", width=widths[5], help="Who owns the key, or whom else it was about"
         ),
-        "detail": column.TextColumn("Detail", width=175 if is_alone else 125),
+        "detail": column.TextColumn("Detail", width=widths[6]),
         "leads": column.ButtonColumn(
             "", type="tertiary", key=LEADS, on_click=_lead, args=(keys,), width=70
         ),

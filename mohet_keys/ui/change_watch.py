@@ -6,6 +6,8 @@ there is a notice besides, which stands among the messages of the page.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import streamlit as st
 
 from mohet_keys.errors import DeniedError, RefusedError, SignedOutError, StoreError
@@ -43,7 +45,7 @@ def show(now: Chosen | None) -> None:
     """Tell what turned worse since the visitor last saw it, and watch for the next change."""
     resources.parts().presence.touch()
     _tell(now)
-    _watch(now.mark if now else None)
+    _watch(now.mark if now else None, iter([True]))
 
 
 def _tell(now: Chosen | None) -> None:
@@ -76,7 +78,10 @@ def _is_worse(before: SeenKey, seen: SeenKey) -> bool:
 
 
 @st.fragment(run_every=EVERY)
-def _watch(drawn: tuple[object, ...] | None) -> None:
+def _watch(drawn: tuple[object, ...] | None, just_read: Iterator[bool]) -> None:
+    """Look whether it still is what was drawn; not with the page, which has `just_read` it."""
+    if next(just_read, False):
+        return
     try:
         now = chosen()
     except (SignedOutError, DeniedError, RefusedError):

@@ -6,7 +6,7 @@ from mohet_keys.check_all import CheckAll
 from mohet_keys.model import KeyEntry
 from mohet_keys.removing import Removed
 from mohet_keys.ui import actions, resources
-from mohet_keys.ui.state import AllState, Said, act, ui
+from mohet_keys.ui.state import AllState, Said, act, answers, ui
 from mohet_keys.ui.text import literal
 
 MOST = 200
@@ -62,13 +62,13 @@ def ask_remove() -> None:
         ui().said.append(Said("info", "No key is rejected by its provider any more."))
 
 
-@act
+@answers(lambda state: state.every.removing)
 def keep() -> None:
     """Close the dialog and delete nothing."""
     _close(ui().every)
 
 
-@act
+@answers(lambda state: state.every.removing)
 def remove() -> None:
     """Delete the keys that the dialog lists, but for those that changed since."""
     state = ui().every

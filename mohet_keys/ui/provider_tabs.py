@@ -17,7 +17,7 @@ def show() -> None:
     counts = resources.keys().counts(owner=resources.owner())
     labels = {row.slug: _label(row, counts.get(row.slug, 0)) for row in PROVIDERS}
     put(_WIDGET, labels[_open_slug()])
-    tabs = st.tabs(list(labels.values()), key=_WIDGET, on_change=_opened, args=(labels,))
+    tabs = st.tabs(list(labels.values()), key=_WIDGET, on_change=_opened)
     for row, tab in zip(PROVIDERS, tabs, strict=True):
         if tab.open:
             with tab:
@@ -29,18 +29,27 @@ def _open_slug() -> str:
     return slug if slug in BY_SLUG else PROVIDERS[0].slug
 
 
-def _opened(labels: dict[str, str]) -> None:
-    """Another tab was opened: put it in the address, which the next run reads."""
+def _opened() -> None:
+    """Another tab was opened: put it in the address, which the next run reads.
+
+    A label has a count, so a browser may still name the open tab by its former one.
+    """
     chosen = peek(_WIDGET)
-    slugs = {label: slug for slug, label in labels.items()}
-    st.query_params[_PARAMETER] = slugs.get(chosen, PROVIDERS[0].slug)
+    slug = next((row.slug for row in PROVIDERS if chosen.startswith(_title(row))), None)
+    if slug is None or slug == _open_slug():
+        return
+    st.query_params[_PARAMETER] = slug
     state = ui()
     state.begin()
     state.close_forms()
 
 
+def _title(row: Provider) -> str:
+    return f"{row.icon} **{row.label}**"
+
+
 def _label(row: Provider, count: int) -> str:
-    return f"{row.icon} **{row.label}** :gray-badge[{count}]  \n:small[:gray[{row.tagline}]]"
+    return f"{_title(row)} :gray-badge[{count}]  \n:small[:gray[{row.tagline}]]"
 
 
 def _panel(row: Provider, count: int, *, first_key: bool) -> None:

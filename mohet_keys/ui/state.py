@@ -277,6 +277,27 @@ def act(callback: Callable[..., None]) -> Callable[..., None]:
     return acting
 
 
+def answers(
+    is_open: Callable[[UiState], object],
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Mark a callback as an answer to a dialog: an action, if the dialog is still open.
+
+    A busy server may be told twice of one press. The second time must neither do anything nor end
+    the message about the first.
+    """
+
+    def mark(callback: Callable[..., None]) -> Callable[..., None]:
+        acting = act(callback)
+
+        def answering(*args: object) -> None:
+            if is_open(ui()):
+                acting(*args)
+
+        return answering
+
+    return mark
+
+
 def peek(widget: str, default: str = "") -> str:
     """The present value of a text widget."""
     value = st.session_state.get(widget, default)

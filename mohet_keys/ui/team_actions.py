@@ -8,7 +8,7 @@ from mohet_keys.providers import PROVIDERS
 from mohet_keys.rules import TeamRules, host_of
 from mohet_keys.team import HandedOver
 from mohet_keys.ui import actions, resources
-from mohet_keys.ui.state import Said, TeamAsk, act, chosen_of, count, peek, ticked, ui
+from mohet_keys.ui.state import Said, TeamAsk, act, answers, chosen_of, count, peek, ticked, ui
 from mohet_keys.ui.text import escape, literal
 
 TAKER = "team.taker"
@@ -25,13 +25,13 @@ def ask(what: TeamAsk, person_id: str) -> None:
     ui().team.asking = (what, person_id)
 
 
-@act
+@answers(lambda state: state.team.asking)
 def leave() -> None:
     """Close the dialog and change nothing."""
     ui().team.asking = None
 
 
-@act
+@answers(lambda state: state.team.asking)
 def change_role(person: Person) -> None:
     """Make a member an administrator, or the other way round."""
     role = Role.MEMBER if person.role is Role.ADMINISTRATOR else Role.ADMINISTRATOR
@@ -41,7 +41,7 @@ def change_role(person: Person) -> None:
         _say(f"{literal(done.name)} is {article} {role.value} now.")
 
 
-@act
+@answers(lambda state: state.team.asking)
 def change_able(person: Person) -> None:
     """Keep somebody out, or let them in again."""
     team = resources.team()
@@ -51,7 +51,7 @@ def change_able(person: Person) -> None:
         _say(f"{literal(done.name)} is {'disabled' if done.disabled else 'enabled'} now.")
 
 
-@act
+@answers(lambda state: state.team.asking)
 def hand_over(giver: Person, takers: dict[str, Person]) -> None:
     """Give somebody's keys to who was chosen."""
     taker = takers.get(peek(TAKER))

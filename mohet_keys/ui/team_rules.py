@@ -43,6 +43,7 @@ def _where(rules: TeamRules) -> None:
         selection_mode="multi",
         default=[label for label, slug in ALL.items() if slug in allowed],
         key=field("providers"),
+        wrap=True,
     )
     _problem("providers")
     st.text_area(

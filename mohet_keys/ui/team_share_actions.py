@@ -5,7 +5,7 @@ from __future__ import annotations
 from mohet_keys.model import KeyEntry
 from mohet_keys.removing import Gone
 from mohet_keys.ui import actions, resources
-from mohet_keys.ui.state import Said, act, ui
+from mohet_keys.ui.state import Said, act, answers, ui
 from mohet_keys.ui.team_words import had_selected
 from mohet_keys.ui.text import literal
 
@@ -16,13 +16,13 @@ def ask(entry: KeyEntry) -> None:
     ui().sharing = entry.id
 
 
-@act
+@answers(lambda state: state.sharing)
 def leave() -> None:
     """Close the dialog and leave the key where it is."""
     ui().sharing = None
 
 
-@act
+@answers(lambda state: state.sharing)
 def share(entry: KeyEntry) -> None:
     """Share the key that the dialog showed."""
     ui().sharing = None
@@ -34,7 +34,7 @@ def share(entry: KeyEntry) -> None:
         ui().said.append(Said("success", f"{literal(done.name)} is the team’s to use now."))
 
 
-@act
+@answers(lambda state: state.sharing)
 def unshare(entry: KeyEntry) -> None:
     """Make the key private that the dialog showed."""
     ui().sharing = None

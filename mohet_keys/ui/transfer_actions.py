@@ -59,15 +59,19 @@ def _offer(made: Exported) -> None:
 # --- in -----------------------------------------------------------------------------------------
 
 
-@act
 def received() -> None:
-    """Look into the file that was handed in, or ask for its passphrase first."""
-    state = ui().transfer
+    """Look into the file that was handed in, or ask for its passphrase first.
+
+    A browser may tell of the same file once more, with what it sends before it has drawn what
+    came of it. That file was taken already, and changes nothing.
+    """
     handed = uploads.take(uploader())
-    state.turn += 1
-    state.forget()
     if handed is None:
         return
+    ui().begin()
+    state = ui().transfer
+    state.turn += 1
+    state.forget()
     state.name, content = handed
     try:
         if needs_passphrase(content):

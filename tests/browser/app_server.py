@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import http.client
 import os
 import socket
 import subprocess
@@ -115,12 +116,18 @@ class AppServer:
         parts.close()
 
     def _wait(self) -> None:
+        """Until it answers: Streamlit takes connections before it has read the app."""
         for _ in range(300):
             assert self._process is not None
             assert self._process.poll() is None, self.log.read_text()
+            asked = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
             try:
-                with socket.create_connection(("127.0.0.1", self.port), timeout=1):
-                    return
-            except OSError:
+                asked.request("GET", "/_stcore/health")
+                asked.getresponse().read()
+            except (OSError, http.client.HTTPException):
                 time.sleep(0.1)
+            else:
+                return
+            finally:
+                asked.close()
         raise AssertionError(self.log.read_text())

@@ -18,6 +18,7 @@ from playwright.sync_api import (
     Browser,
     BrowserContext,
     Page,
+    Request,
     ViewportSize,
     WebSocket,
     expect,
@@ -152,11 +153,17 @@ def _bytes(data: str | bytes) -> bytes:
 
 
 @pytest.fixture
-def context(browser: Browser) -> Iterator[BrowserContext]:
-    """A browser of its own: whatever any tab of it asks for can be heard."""
-    context = browser.new_context(**LOOK)
-    yield context
-    context.close()
+def asked(window: BrowserContext, page: Page) -> Iterator[list[str]]:
+    """Every address that the window asks for, and that the tab opens a socket to."""
+    addresses: list[str] = []
+
+    def hear(request: Request) -> None:
+        addresses.append(request.url)
+
+    window.on("request", hear)
+    page.on("websocket", lambda socket: addresses.append(socket.url))
+    yield addresses
+    window.remove_listener("request", hear)
 
 
 def leave(window: BrowserContext) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import BrowserContext, Page, expect
+from playwright.sync_api import Page, expect
 
 from mohet_keys.ui.places import PLACES
 from tests.browser.app_server import AppServer
@@ -34,14 +34,10 @@ def demo(tmp_path: Path, book: Book) -> Iterator[AppServer]:
 
 
 def test_t41_from_the_start_of_the_demo_to_a_reply(
-    demo: AppServer, book: Book, context: BrowserContext, tmp_path: Path
+    demo: AppServer, book: Book, page: Page, asked: list[str], tmp_path: Path
 ) -> None:
     """Every page says that it is a demo, a message is answered at once, keys are checked, no
     request leaves for elsewhere, and nothing is left when it ends."""
-    page, asked = context.new_page(), list[str]()
-    context.on("request", lambda request: asked.append(request.url))
-    page.on("websocket", lambda socket: asked.append(socket.url))
-
     chat = ChatScreen(page, demo.url)
     chat.open()
     expect(page.get_by_text(BANNER)).to_be_visible()

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import BrowserContext, expect
+from playwright.sync_api import Page, expect
 
 from mohet_keys.providers import PROVIDERS
 from mohet_keys.simulator.server import Simulator
@@ -33,13 +33,10 @@ def counted(tmp_path: Path, book: Book) -> Iterator[AppServer]:
 
 
 def test_t41_nothing_leaves_but_for_the_server_of_a_key(
-    counted: AppServer, book: Book, simulator: Simulator, context: BrowserContext
+    counted: AppServer, book: Book, simulator: Simulator, page: Page, asked: list[str]
 ) -> None:
     """Start, every page, a key saved, checked and chatted through: the server calls that key's
     address, besides those of LMStudio and Ollama on this machine; the browser calls the server."""
-    page, asked = context.new_page(), list[str]()
-    context.on("request", lambda request: asked.append(request.url))
-    page.on("websocket", lambda socket: asked.append(socket.url))
     url = simulator.endpoint("groq")
     page.goto(f"{counted.url}/setup")
     expect(page.get_by_role("combobox").first).to_be_visible()

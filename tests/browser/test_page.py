@@ -216,12 +216,10 @@ HOSTILE = (
 
 
 def test_t31_a_name_is_shown_to_the_letter_and_loads_nothing(
-    app: AppServer, simulator: Simulator, page: Page
+    app: AppServer, simulator: Simulator, page: Page, asked: list[str]
 ) -> None:
     """Names that look like Markdown or HTML stay text, and the browser asks nobody else."""
     seed(app, "groq", simulator.endpoint("groq"), *HOSTILE)
-    asked: list[str] = []
-    page.on("request", lambda request: asked.append(request.url))
     keys = ApiKeys(page, app.url)
     keys.open("groq")
     for name in HOSTILE:
@@ -237,11 +235,11 @@ RUDE = (
 )
 
 
-def test_t31_a_server_is_quoted_to_the_letter_and_loads_nothing(app: AppServer, page: Page) -> None:
+def test_t31_a_server_is_quoted_to_the_letter_and_loads_nothing(
+    app: AppServer, page: Page, asked: list[str]
+) -> None:
     """What servers write into their refusals stands on the cards as text, on one line, without
     marks of direction or control characters, and the browser asks nobody else."""
-    asked: list[str] = []
-    page.on("request", lambda request: asked.append(request.url))
     keys = ApiKeys(page, app.url)
     keys.open("openai")
     for number, text in enumerate(RUDE):

@@ -17,6 +17,7 @@ from tests.browser.app_server import AppServer
 from tests.browser.screen import ApiKeys
 from tests.browser.test_access import press, reach
 from tests.browser.test_planted_secret import evidence
+from tests.browser.waiting import Stopwatch
 from tests.leaks import canary, scan
 from tests.sink import Sink, reply
 
@@ -118,16 +119,21 @@ def test_a_secret_is_shown_for_twenty_seconds_and_leaves_nothing(
         sleeping = page.context.new_cdp_session(asleep)
         sleeping.send("Page.setWebLifecycleState", {"state": "frozen"})
         reveal(showing, page, check="Slow")
+        slow = ApiKeys(page, showing.url).card("Slow")
+        again = "Checking" in slow.inner_text()  # on a busy machine its time may be over by now
         answered.set()
-        keys = ApiKeys(page, showing.url)
-        expect(keys.card("Slow")).not_to_contain_text("Checking")
+        watch = Stopwatch()
+        expect(slow).not_to_contain_text("Checking")
     expect(page.get_by_role("dialog")).to_contain_text(secret)
 
-    expect(page.get_by_role("dialog")).to_be_hidden(timeout=22_000)
+    expect(page.get_by_role("dialog")).to_be_hidden(timeout=60_000)
+    assert watch.seconds < 22
     sleeping.send("Page.setWebLifecycleState", {"state": "active"})
-    expect(asleep.get_by_role("dialog")).to_be_hidden(timeout=5_000)
+    watch = Stopwatch()
+    expect(asleep.get_by_role("dialog")).to_be_hidden()
+    assert watch.seconds < 5
     drawn = [frame for frame in heard if secret.encode() in frame]
-    assert [len(drawn), len(heard) > 50] == [2, True]
+    assert [len(drawn), len(heard) > 50] == [1 + again, True]
     quiet = [frame for frame in heard if frame not in drawn]
     for tab in (page, asleep):
         quiet += [tab.content().encode(), tab.evaluate(ELSEWHERE).encode()]
@@ -146,7 +152,7 @@ def reveal(app: AppServer, tab: Page, *, check: str | None = None) -> None:
         keys.check(check)
         expect(keys.card(check)).to_contain_text("Checking")
     show = tab.get_by_role("button", name="Show", exact=True)
-    for _ in range(3):  # a check that ends at this moment draws the card anew
+    for _ in range(6):  # a check that ends at this moment draws the card anew
         keys.choose("Shown", "Reveal")
         with contextlib.suppress(AssertionError):
             expect(show).to_be_visible(timeout=5000)

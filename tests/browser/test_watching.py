@@ -8,13 +8,14 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from mohet_keys.model import LOCAL_OWNER
+from mohet_keys.model import LOCAL_OWNER, Verdict
 from mohet_keys.simulator.asgi import Request
 from mohet_keys.simulator.server import Simulator
 from tests.browser.app_server import AppServer
 from tests.browser.chat_screen import ChatScreen
 from tests.browser.secrets import good
 from tests.browser.test_chat_journey import seed
+from tests.browser.waiting import until
 
 TURNED = "My groq turned invalid: wrong key. Fix it or choose another key."
 
@@ -77,11 +78,12 @@ def test_it_is_told_on_every_page(app: AppServer, simulator: Simulator, page: Pa
     expect(page.get_by_role("button", name="My groq")).to_be_visible()
     simulator.revoke(good("openai"))
     parts = app.parts()
-    for _ in range(100):
+
+    def is_found_out() -> bool:
         check = parts.keys.entry(saved["openai"].id, owner=LOCAL_OWNER).check
-        if check and check.diagnosis.verdict == "invalid":
-            break
-        page.wait_for_timeout(200)
+        return check is not None and check.diagnosis.verdict is Verdict.INVALID
+
+    until(is_found_out)
     parts.close()
     page.wait_for_timeout(2500)
     expect(notice(page)).to_have_count(0)
@@ -109,10 +111,7 @@ def test_a_reply_that_comes_in_is_not_disturbed(
     chat.open()
     before = len(chats(simulator))
     chat.send("Say 300 words")
-    for _ in range(100):
-        if len(chats(simulator)) > before:
-            break
-        page.wait_for_timeout(100)
+    until(lambda: len(chats(simulator)) > before)
     simulator.revoke(good("groq"))
     chat.expect_done()
     assert len(chat.reply().inner_text().split()) > 290

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 import pytest
 import streamlit as st
 from pydantic import SecretStr
+from streamlit.proto.WidgetStates_pb2 import WidgetState, WidgetStates
 from streamlit.testing.v1 import AppTest
 
 from mohet_keys.model import (
@@ -268,8 +269,15 @@ def test_delete_asks_names_the_key_and_warns(open_page: OpenPage, store: Parts) 
     choose(at, entry, "Delete")
     assert 'Are you sure you want to delete the API key "**Production**"?' in words(at)
     assert "This is your currently selected key." in words(at)
+    pressed = at.button(key="delete.confirm").proto.id
     at.button(key="delete.confirm").click().run()
     assert store.keys.counts(owner=LOCAL_OWNER) == {}
+    assert "was deleted" in words(at)
+    # A busy server may be told twice of one press: the second changes nothing of what was said.
+    states = at._tree.get_widget_states()
+    states.widgets.append(WidgetState(id=pressed, trigger_value=True))
+    at._run(states)
+    assert not at.error
     assert "was deleted" in words(at)
 
 
@@ -516,6 +524,26 @@ def test_an_unknown_provider_in_the_address_opens_the_first_tab(
 ) -> None:
     """A mistyped address is no error."""
     assert "OpenAI Keys" in words(open_page(slug))
+
+
+def test_a_tab_that_is_named_by_its_former_label_stays_open(
+    open_page: OpenPage, store: Parts
+) -> None:
+    """The count in a label may change while a browser still tells of the one before: nobody is led
+    to another tab, and what was said and typed stays."""
+    page = open_page("groq")
+    former = page.session_state["api_keys.tab"]
+    (tabs,) = page.get("tab_container")
+    page.button(key="head.add:groq").click().run()
+    store.keys.add(
+        NewKey(provider="groq", name="New", secret=SecretStr("gsk_" + "n" * 40)), owner=LOCAL_OWNER
+    )
+    page.run()
+    sent = WidgetStates()
+    sent.widgets.add(id=tabs.proto.id, string_value=former)
+    page._run(sent)
+    assert "Groq Keys" in words(page)
+    assert "Save Key" in [button.label for button in page.button]
 
 
 def test_a_card_says_when_its_key_is_looked_at_next(

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 from pydantic import SecretStr
+from sqlalchemy import event
 from streamlit.testing.v1 import AppTest
 
 from mohet_keys.model import (
@@ -129,6 +130,17 @@ def test_what_is_mended_is_told_no_longer(store: Parts, entry: KeyEntry) -> None
     assert len(told(at)) == 1
     store.keys.select(other.id, owner=LOCAL_OWNER)
     assert told(at) == []
+
+
+@pytest.mark.usefixtures("entry")
+def test_the_page_asks_for_the_selection_once(store: Parts) -> None:
+    """What the header has read is not read again to see whether it changed since."""
+    at = visit()
+    asked: list[str] = []
+    engine = store.repository._database.engine
+    event.listen(engine, "before_cursor_execute", lambda *about: asked.append(about[2]))
+    at.run()
+    assert len([said for said in asked if "FROM selection" in said]) == 1
 
 
 def test_a_change_for_the_better_is_not_told(store: Parts, entry: KeyEntry) -> None:

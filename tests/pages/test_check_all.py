@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 import pytest
 from pydantic import SecretStr
+from streamlit.proto.WidgetStates_pb2 import WidgetState
 from streamlit.testing.v1 import AppTest
 
 from mohet_keys.check_all import CheckAll
@@ -207,6 +208,21 @@ def test_the_dialog_lists_exactly_what_it_deletes(store: Parts, visit: Visit) ->
     assert left(store) == ["New", "Offline", "Spent"]
     assert "1 key (`Old *one*`) was deleted." in words(at)
     assert at.button(key="remove-invalid.ask").disabled
+
+
+def test_a_press_that_arrives_twice_is_answered_once(store: Parts, visit: Visit) -> None:
+    """What was said of the first stays, whether the second is another yes or a no."""
+    save(store, "Old", Verdict.INVALID)
+    at = press(visit(), "remove-invalid.ask")
+    ids = [at.button(key=f"remove-invalid.{answer}").proto.id for answer in ("confirm", "cancel")]
+    press(at, "remove-invalid.confirm")
+    for pressed in ids:
+        states = at._tree.get_widget_states()
+        states.widgets.append(WidgetState(id=pressed, trigger_value=True))
+        at._run(states)
+        assert not at.exception
+        assert "1 key (**Old**) was deleted." in words(at)
+        assert "deleted already" not in words(at)
 
 
 def test_nothing_is_deleted_without_a_yes(store: Parts, visit: Visit) -> None:

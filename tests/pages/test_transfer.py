@@ -46,6 +46,14 @@ def hand_in(at: AppTest, name: str, content: bytes) -> AppTest:
     return at.file_uploader[0].set_value((name, content, "text/plain")).run()
 
 
+def hand_in_twice(at: AppTest, name: str, content: bytes) -> AppTest:
+    """Choose a file in the uploader, and have the browser tell of it once more."""
+    at.file_uploader[0].set_value((name, content, "text/plain"))
+    sent = at._tree.get_widget_states()
+    at._run(sent)
+    return at._run(sent)
+
+
 def press(at: AppTest, label: str) -> AppTest:
     """Press the button with this label."""
     (button,) = [button for button in at.button if button.label == label]
@@ -87,6 +95,19 @@ def test_a_dotenv_file_is_shown_before_it_comes_in(page: AppTest, store: wiring.
     assert said(at) == ["2 keys were brought in, not checked yet."]
     assert store.keys.counts(owner=ME) == {"groq": 3, "openai": 1}
     assert not at.dataframe
+
+
+def test_a_file_that_is_told_of_twice_is_brought_in_once(
+    page: AppTest, store: wiring.Parts
+) -> None:
+    """What a browser sends before it has drawn the preview names the file again: the preview
+    stays, and so does what was wrong with a file."""
+    at = hand_in_twice(page, "team.env", env_file(f"GROQ_API_KEY={canary('gsk_')}"))
+    assert rows(at) == [("GROQ_API_KEY", "Comes in")]
+    at = press(at, "Import 1 key")
+    assert store.keys.counts(owner=ME) == {"groq": 3}
+    at = hand_in_twice(at, "other.env", b"\xff\xfe\x00")
+    assert said(at)
 
 
 def test_a_name_that_is_taken_comes_in_only_when_asked_for(
