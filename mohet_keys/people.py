@@ -12,7 +12,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import ColumnElement, Connection, insert, select, update
 
 from mohet_keys import journal, pasted
 from mohet_keys.database import ClashError, Database
@@ -69,9 +69,8 @@ class People:
 
     def find(self, person_id: str) -> Person | None:
         """The person with this id, disabled or not. Takes one statement, whatever the id is."""
-        wanted = person_id if is_storable(person_id) else ""
         with self._database.reading() as connection:
-            return _found(connection, wanted)
+            return _found(connection, person_id)
 
     def everyone(self) -> list[Person]:
         """Everybody, by name."""
@@ -127,7 +126,7 @@ class People:
 
     def touch(self, person_id: str, at: datetime) -> None:
         """Keep that somebody was seen now, to the minute. A clock put back takes nothing back."""
-        asked = select(PERSON.c.last_seen).where(PERSON.c.id == person_id)
+        asked = select(PERSON.c.last_seen).where(_is(person_id))
         with self._database.reading() as connection:
             last: datetime | None = connection.execute(asked).scalar()
         if last is None or at < last + SEEN_EVERY:
@@ -176,17 +175,22 @@ def _administrators(connection: Connection) -> set[str]:
 
 
 def _found(connection: Connection, person_id: str) -> Person | None:
-    asked = select(*_PERSON).where(PERSON.c.id == person_id)
+    asked = select(*_PERSON).where(_is(person_id))
     row = connection.execute(asked).mappings().first()
     return None if row is None else _person(row)
 
 
 def _was_named(connection: Connection, person_id: str) -> bool:
-    return bool(connection.execute(select(PERSON.c.named).where(PERSON.c.id == person_id)).scalar())
+    return bool(connection.execute(select(PERSON.c.named).where(_is(person_id))).scalar())
 
 
 def _change(person_id: str) -> Any:
-    return update(PERSON).where(PERSON.c.id == person_id)
+    return update(PERSON).where(_is(person_id))
+
+
+def _is(person_id: str) -> ColumnElement[bool]:
+    """Whether it is this person; an id that no database could hold is nobody's."""
+    return PERSON.c.id == (person_id if is_storable(person_id) else "")
 
 
 def _person(row: Any) -> Person:

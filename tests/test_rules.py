@@ -450,7 +450,7 @@ def test_no_two_take_the_last_message(parts: Parts, store: Repository, keys: Key
     """Of sixteen at the same moment, in two processes, as many get through as are left."""
     entry = shared(keys)
     allow(store, key_limit=5)
-    elsewhere = Repository(f"sqlite:///{store._database.engine.url.database}")
+    elsewhere = Repository(store._database.engine.url.render_as_string(hide_password=False))
     desks = (keys, KeyService(elsewhere, parts.safe, clock=lambda: NOW))
     start = threading.Barrier(16)
     outcomes: list[str] = []
