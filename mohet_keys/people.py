@@ -12,7 +12,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, insert, select, update
+from sqlalchemy import ColumnElement, Connection, false, insert, select, update
 
 from mohet_keys import journal, pasted
 from mohet_keys.database import ClashError, Database
@@ -190,7 +190,7 @@ def _change(person_id: str) -> Any:
 
 def _is(person_id: str) -> ColumnElement[bool]:
     """Whether it is this person; an id that no database could hold is nobody's."""
-    return PERSON.c.id == (person_id if is_storable(person_id) else "")
+    return PERSON.c.id == person_id if is_storable(person_id) else false()
 
 
 def _person(row: Any) -> Person:

@@ -55,6 +55,16 @@ class Place:
             return list(done.fetchall()) if done.description else []
 
 
+def refuse_records(place: Place) -> None:
+    """Have the database refuse to record anything, as a full disk does."""
+    if place.is_file:
+        place.sql("CREATE TRIGGER no BEFORE INSERT ON event BEGIN SELECT RAISE(ABORT, 'no'); END")
+        return
+    body = "RETURNS trigger LANGUAGE plpgsql AS $$BEGIN RAISE 'no' USING ERRCODE = '23000'; END$$"
+    place.sql(f"CREATE FUNCTION refuse() {body}")
+    place.sql("CREATE TRIGGER no BEFORE INSERT ON event EXECUTE FUNCTION refuse()")
+
+
 @cache
 def _template() -> TemporaryDirectory[str]:
     """A store made once: to make the tables takes longer than most tests."""

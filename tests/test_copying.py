@@ -18,12 +18,16 @@ from mohet_keys.errors import RefusedError, StoreError
 from mohet_keys.journal import Wanted
 from mohet_keys.leases import name_of_this_process
 from mohet_keys.model import LOCAL_OWNER, CheckResult, Diagnosis, Spent, Verdict
+from mohet_keys.repository import Repository
+from mohet_keys.sessions import Session
 from mohet_keys.settings import Settings
+from mohet_keys.tables import NOTICE, PERSON_USE
 from mohet_keys.watches import Next
 from mohet_keys.wiring import Parts
 from tests.leaks import canary
 from tests.masters import add, replaced
 from tests.places import KINDS, Place, place_of
+from tests.team import ADA, allow, join
 
 ME = LOCAL_OWNER
 NOW = datetime.now(UTC)
@@ -64,7 +68,22 @@ def secrets(place: Place, tmp_path: Path) -> dict[str, str]:
         del known[third]
         parts.repository.watches.put([Next(second, NOW, 2)])
         parts.keys.finish(parts.keys.open(first, owner=ME).use, "valid")
+        _a_team(parts.repository, second)
     return known
+
+
+def _a_team(store: Repository, key_id: str) -> None:
+    """Somebody who signed in, is told something, used a key and has rules."""
+    join(store, ADA)
+    store.sessions.begin(Session("ab" * 32, ADA, NOW, NOW, NOW + timedelta(hours=12)))
+    allow(store, "llm.example.com", key_limit=5)
+    used = {"requests": 3, "errors": 1, "tokens_in": 5, "tokens_out": 7}
+    told = {"person": ADA, "at": NOW, "words": "Bob deleted “Groq”."}
+    with store._database.writing() as connection:
+        connection.execute(
+            PERSON_USE.insert().values(person=ADA, day="2026-03-10", key_id=key_id, **used)
+        )
+        connection.execute(NOTICE.insert().values(**told))
 
 
 def rows(place: Place) -> dict[str, list[Any]]:

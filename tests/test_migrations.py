@@ -140,7 +140,7 @@ def _down_to(store: Repository, step: str) -> None:
         command.downgrade(config, step)
 
 
-def test_a_store_at_the_head_is_opened_without_alembic(url: str) -> None:
+def test_a_store_at_the_head_is_opened_without_alembic(url: str, tmp_path: Path) -> None:
     """Only a store that needs a step pays for the import."""
     program = (
         "import sys\n"
@@ -151,7 +151,7 @@ def test_a_store_at_the_head_is_opened_without_alembic(url: str) -> None:
     )
     Repository(url).close()
     done = subprocess.run(
-        [sys.executable, "-c", program, url, f"{url}-new"],
+        [sys.executable, "-c", program, url, f"sqlite:///{tmp_path / 'new.db'}"],
         cwd=Path(__file__).parent.parent,
         capture_output=True,
         text=True,

@@ -1,6 +1,5 @@
 """T43: every verb of every service, for everybody who may ask: what they get, and what is recorded.
 
-pytestmark = pytest.mark.usefixtures("on_both")
 A verb without a row here fails a test, so none is added without deciding who may.
 """
 

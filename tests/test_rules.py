@@ -37,6 +37,7 @@ from mohet_keys.uses import PersonsUse, month_of
 from mohet_keys.validation import ValidationService
 from mohet_keys.wiring import Parts
 from tests.leaks import canary
+from tests.places import Place
 from tests.sink import Sink
 from tests.team import ADA, BOB, ROOT, allow, join
 
@@ -446,11 +447,13 @@ def test_a_month_is_of_the_calendar(
     assert found == (datetime(*begins, tzinfo=UTC), datetime(*ends, tzinfo=UTC))
 
 
-def test_no_two_take_the_last_message(parts: Parts, store: Repository, keys: KeyService) -> None:
+def test_no_two_take_the_last_message(
+    parts: Parts, store: Repository, keys: KeyService, place: Place
+) -> None:
     """Of sixteen at the same moment, in two processes, as many get through as are left."""
     entry = shared(keys)
     allow(store, key_limit=5)
-    elsewhere = Repository(store._database.engine.url.render_as_string(hide_password=False))
+    elsewhere = place.opened()
     desks = (keys, KeyService(elsewhere, parts.safe, clock=lambda: NOW))
     start = threading.Barrier(16)
     outcomes: list[str] = []

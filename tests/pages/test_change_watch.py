@@ -18,7 +18,7 @@ from mohet_keys.model import (
     NewKey,
     Verdict,
 )
-from mohet_keys.ui.places import CHAT, PLACES
+from mohet_keys.ui.places import CHAT, PLACES, TEAM
 from mohet_keys.wiring import Parts
 from tests.leaks import canary
 from tests.pages.conftest import ROOT, SHELL, OpenPage
@@ -97,7 +97,7 @@ def test_a_change_for_the_worse_is_told(
     assert told(at) == []
 
 
-@pytest.mark.parametrize("page", [place.name for place in PLACES if place is not CHAT])
+@pytest.mark.parametrize("page", [place.name for place in PLACES if place not in (CHAT, TEAM)])
 def test_it_is_told_on_every_page(store: Parts, entry: KeyEntry, page: str) -> None:
     """Until the visitor does something, whatever that is."""
     at = visit(page)
