@@ -276,7 +276,7 @@ def test_t57_wherever_the_answer_ends_the_key_stays_as_good_as_it_was(
             entry = parts.keys.add(new, owner=ME).entry
             case = Case(parts, Simulator(), entry, typed, "")
             outcome = VERBS[verb](case)
-            now = parts.keys.remove(entry.id, owner=ME)
+            now = parts.keys.remove(entry.id, owner=ME).entry
             assert sink.accepts <= (2 if verb == "check" else 1)
         verdict = now.check.diagnosis.verdict if now.check else Verdict.UNCHECKED
         assert verdict not in {Verdict.INVALID, Verdict.LOCKED}

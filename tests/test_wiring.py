@@ -218,7 +218,7 @@ def test_t09_names_change_in_a_locked_store_and_secrets_do_not(
         assert str(said.value) == keys.locked
     assert sealed == parts.repository.sealed(entry.id, me).blob
     assert [seen.name for seen in keys.list(owner=me).entries] == ["Renamed"]
-    assert keys.remove(entry.id, owner=me).selected
+    assert keys.remove(entry.id, owner=me).entry.selected
 
 
 @pytest.mark.parametrize("wrong", WRONG)
