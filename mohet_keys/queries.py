@@ -127,9 +127,9 @@ def former_of(person: str, key_id: str, now: datetime) -> Select[Any]:
 
 @lru_cache(maxsize=KEPT)
 def counted(person: str) -> Select[Any]:
-    """How many keys each provider has."""
+    """How many keys each provider has on each shelf: so they are counted as the index has them."""
     asked = select(KEY.c.provider, func.count()).where(is_seen_by(person))
-    return asked.group_by(KEY.c.provider)
+    return asked.group_by(KEY.c.shelf, KEY.c.provider)
 
 
 def referred(person: str, ref: str) -> Select[Any]:

@@ -48,7 +48,7 @@ class Survey:
         asked = (
             select(KEY.c.provider, KEY.c.rank, func.count())
             .where(is_seen_by(owner))
-            .group_by(KEY.c.provider, KEY.c.rank)
+            .group_by(KEY.c.shelf, KEY.c.provider, KEY.c.rank)
         )
         found: dict[tuple[str, Verdict], int] = {}
         with self._database.reading() as connection:

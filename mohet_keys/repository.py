@@ -6,6 +6,7 @@ StoreError, which holds no value of a statement.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -198,8 +199,11 @@ class Repository:
 
     def counts(self, owner: str) -> dict[str, int]:
         """How many keys each provider has."""
+        counts: Counter[str] = Counter()
         with self._database.reading() as connection:
-            return {slug: int(count) for slug, count in connection.execute(counted(owner))}
+            for slug, count in connection.execute(counted(owner)):
+                counts[slug] += int(count)
+        return dict(counts)
 
     def sealed(self, key_id: str, owner: str) -> SealedRow:
         """A key with its sealed bytes. Raises NotFoundError."""
