@@ -41,6 +41,7 @@ ACTIONS: dict[str, str] = {
     "retire": "Old master key retired",
     "reseal": "Sealed anew",
     "backup": "Backed up",
+    "copy": "Copied to another database",
     "restore": "Restored",
     "sign_in": "Signed in",
     "sign_out": "Signed out",

@@ -16,11 +16,12 @@ from mohet_keys.errors import RefusedError, StoreError
 from mohet_keys.private_files import part_of
 from mohet_keys.settings import Settings
 
-_TOOLS = {
-    "postgresql": "pg_dump and pg_restore",
-    "mysql": "mysqldump and mysql",
-    "mariadb": "mariadb-dump and mariadb",
-}
+_OWN_TOOLS = (
+    "The store is a PostgreSQL database, which has tools of its own for that: pg_dump and "
+    "pg_restore. Dump it at any time (pg_dump -Fc), and restore it into an empty database while "
+    "the app is stopped. The master key is not in a dump: keep a copy of that somewhere else. "
+    "Nothing was done."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,12 +84,7 @@ def _key_beside(settings: Settings, target: Path) -> Path | None:
 
 def live_file(settings: Settings) -> Path:
     """The store's file. Raises RefusedError for a database that is not SQLite's."""
-    kind, path = kind_of(settings.store_url)
+    path = kind_of(settings.store_url)[1]
     if path is None:
-        tools = _TOOLS.get(kind)
-        said = f": {tools}" if tools else ""
-        raise RefusedError(
-            f"The store is a {kind} database. Back it up and restore it with its own tools{said}. "
-            "Nothing was done."
-        )
+        raise RefusedError(_OWN_TOOLS)
     return path

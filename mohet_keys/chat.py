@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from mohet_keys import background
+from mohet_keys.changes import Unheard, Waits
 from mohet_keys.chat_keys import ChatKey, KeySource
 from mohet_keys.http import Outbound
 from mohet_keys.incoming import Limits
@@ -19,14 +20,15 @@ if TYPE_CHECKING:
 
 __all__ = ["ChatEvent", "ChatService", "Delta", "Ended", "Message", "Note", "Running", "Usage"]
 
-WATCH_EVERY = 0.5
-"""Seconds between two looks at whether the key is still there."""
+WATCH_EVERY = 5.0
+"""Seconds between two looks at whether the key is still there, when nobody tells of a change."""
 
 
 class ChatService:
     """Talks to models through saved keys. Holds nothing of a conversation, and no key.
 
-    `watch_every` is in seconds; `limits` replaces those that each provider gets.
+    `changes` tells when to look after the key of a reply that comes in, and `watch_every` how many
+    seconds later at the latest; `limits` replaces those that each provider gets.
     """
 
     def __init__(
@@ -34,6 +36,7 @@ class ChatService:
         keys: KeySource,
         outbound: Outbound,
         *,
+        changes: Waits | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         monotonic: Callable[[], float] = time.monotonic,
         watch_every: float = WATCH_EVERY,
@@ -41,6 +44,7 @@ class ChatService:
     ) -> None:
         self._keys = keys
         self._outbound = outbound
+        self._changes = changes or Unheard()
         self._clock = clock
         self._monotonic = monotonic
         self._watch_every = watch_every
@@ -64,7 +68,7 @@ class ChatService:
         from mohet_keys.talk import Talk
 
         return Talk(
-            ChatKey(self._keys, key_id, owner, self._clock, self._watch_every),
+            ChatKey(self._keys, key_id, owner, self._clock, self._changes, self._watch_every),
             self._outbound,
             tuple(messages),
             model,

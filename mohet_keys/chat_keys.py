@@ -11,6 +11,7 @@ from functools import partial
 from typing import Protocol
 
 from mohet_keys.case import KEY_WORKS, NO_KEY_NEEDED, label_of
+from mohet_keys.changes import Waits
 from mohet_keys.errors import (
     DeniedError,
     LimitError,
@@ -73,7 +74,7 @@ class Taken:
 class ChatKey:
     """One key of one owner while a message is under way. The store is asked off the loop.
 
-    `watch_every` is in seconds.
+    It is looked after whenever there are `changes`, and at the latest after `watch_every` seconds.
     """
 
     def __init__(
@@ -82,12 +83,14 @@ class ChatKey:
         key_id: str,
         owner: str,
         clock: Callable[[], datetime],
+        changes: Waits,
         watch_every: float,
     ) -> None:
         self.id = key_id
         self._keys = keys
         self._owner = owner
         self._clock = clock
+        self._changes = changes
         self._watch_every = watch_every
         self._is_lent = False
         """Whether somebody else shares the key, who may take it back."""
@@ -101,15 +104,10 @@ class ChatKey:
 
         A store that cannot be read says nothing of it.
         """
-        while True:
-            await asyncio.sleep(self._watch_every)
-            try:
-                if not await asyncio.to_thread(self._keys.may_use, self.id, owner=self._owner):
-                    return "denied" if self._is_lent else "deleted"
-            except DeniedError:
-                return "denied"
-            except Exception as error:  # noqa: BLE001  # the next look may succeed
-                _log.warning("A key could not be looked at: %s.", type(error).__name__)
+        seen = self._changes.revision
+        while (ended := await asyncio.to_thread(self._ended)) is None:
+            seen = await self._changes.wait(seen, self._watch_every)
+        return ended
 
     async def judge(self, revision: int, said: Diagnosis, status: int | None, model: str) -> None:
         """Record what a message brought out about the key, when that is news.
@@ -130,6 +128,17 @@ class ChatKey:
             _log.error("%s was not kept: %s.", what, type(error).__name__)
 
     # --- on a thread ----------------------------------------------------------------------------
+
+    def _ended(self) -> Outcome | None:
+        """How it is called that the key may not be used any more; None when it may."""
+        try:
+            if not self._keys.may_use(self.id, owner=self._owner):
+                return "denied" if self._is_lent else "deleted"
+        except DeniedError:
+            return "denied"
+        except Exception as error:  # noqa: BLE001  # the next look may succeed
+            _log.warning("A key could not be looked at: %s.", type(error).__name__)
+        return None
 
     def _take(self) -> Taken:
         entry = None

@@ -21,9 +21,7 @@ _ROWS = (
 )
 _ACTIVE = "SELECT id FROM data_key WHERE active AND purpose = 'seal'"
 _HAS_TABLES = "SELECT count(*) FROM sqlite_master WHERE name = 'alembic_version'"
-_HAS_TABLES_ELSEWHERE = (
-    "SELECT count(*) FROM information_schema.tables WHERE table_name = 'alembic_version'"
-)
+_HAS_TABLES_ELSEWHERE = "SELECT count(to_regclass('alembic_version'))"
 
 
 @dataclass(slots=True)

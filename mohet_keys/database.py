@@ -1,15 +1,17 @@
 """The door to the database: connections, transactions, and plain words for its failures.
 
-What differs between databases is decided here, by the dialect; SQLite's own is in `sqlite_file`.
+What differs between databases is decided here, by the dialect; SQLite's own is in `sqlite_file`,
+PostgreSQL's own in `postgres_link`.
 """
 
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from sqlalchemy import Connection, Engine, ExceptionContext, create_engine, event, text
 from sqlalchemy.engine import URL, make_url
@@ -21,13 +23,34 @@ from sqlalchemy.exc import (
     NoSuchModuleError,
     SQLAlchemyError,
 )
+from sqlalchemy.exc import TimeoutError as NoConnectionError
 
-from mohet_keys import sqlite_file
+from mohet_keys import postgres_link, sqlite_file
 from mohet_keys.errors import StoreError
+
+BACK_WITHIN = 5.0
+"""Seconds after it went away in which a server is waited for: as long as a restart takes."""
+_AGAIN = 0.1
+_UNCLEAR = (
+    "The database went away while this was saved, so nobody can tell whether it was. "
+    "Look before you do it again."
+)
 
 
 class ClashError(StoreError):
     """A write was refused because another row has the same name, secret or id."""
+
+
+class Ear(Protocol):
+    """Hears of changes that others make."""
+
+    handles: tuple[int, ...]
+    """What becomes readable when there is something to hear."""
+    every: float
+    """Seconds after which to ask at the latest."""
+
+    def has_heard(self) -> bool:
+        """Whether anything changed since this was last asked."""
 
 
 class Database:
@@ -38,16 +61,16 @@ class Database:
 
     def __init__(self, url: str) -> None:
         parsed = _parsed(url)
-        self._is_file = parsed.get_backend_name() == "sqlite"
-        path = sqlite_file.file_of(parsed.database) if self._is_file else None
-        if path:
-            sqlite_file.prepare(path)
-        self.engine = _engine(parsed, path)
+        self.file = _file_of(parsed)
+        """The file of a SQLite store; None for a server."""
+        if self.file:
+            sqlite_file.prepare(self.file)
+        self.engine = _engine(parsed, self.file)
         self._left_in_log = False
-        # SQLite has waiting writers sleep and try again; those of one process need not do that.
-        self._turn: AbstractContextManager[object] = (
-            threading.Lock() if self._is_file else nullcontext()
-        )
+        self._away_since: float | None = None
+        # Waiting writers sleep and try again on SQLite, and hold a connection each on a server;
+        # those of one process need do neither.
+        self._turn = threading.Lock()
 
     def close(self) -> None:
         """Let go of every connection."""
@@ -62,31 +85,62 @@ class Database:
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """A transaction that reads. Raises StoreError for whatever the database says."""
-        with said_plainly(), self.engine.connect() as connection:
+        with said_plainly(), self._connected(writing=False) as connection:
             yield connection
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
-        """A transaction that, on SQLite, holds the writers' lock from its first statement.
+        """A transaction that holds the writers' lock from its first statement.
 
-        Raises ClashError when a unique or foreign key refuses, StoreError for anything else.
+        When this ends without an error, it is saved. Raises ClashError when a unique or foreign
+        key refuses, StoreError for anything else.
         """
-        with (
-            self._turn,
-            said_plainly(),
-            self.engine.connect().execution_options(writing=True) as connection,
-            connection.begin(),
-        ):
-            yield connection
+        with self._turn, said_plainly():
+            connection, receipt = self._begun()
+            try:
+                yield connection
+                self._commit(connection, receipt)
+            finally:
+                connection.close()  # which takes back what was not committed
         self._wipe_rest()
+
+    @contextmanager
+    def alone(self) -> Iterator[Connection]:
+        """The same for bringing the tables about, which may take as long as it likes."""
+        if self.file:
+            with self.writing() as connection:
+                yield connection
+            return
+        with self._turn, said_plainly(), self._connected(writing=True) as connection:
+            postgres_link.alone(connection)
+            yield connection
+            connection.commit()
+
+    @contextmanager
+    def listening(self) -> Iterator[Ear]:
+        """An ear for the changes of others, with a connection of its own as long as the block.
+
+        Raises StoreError when there is none to be had, and what the driver raises later on.
+        """
+        with said_plainly():
+            connection = self.engine.raw_connection()
+            connection.detach()
+        driver: Any = connection.dbapi_connection
+        try:
+            if self.file:
+                yield sqlite_file.Counter(driver, self.file)
+            else:
+                yield postgres_link.Listener(driver)
+        finally:
+            driver.close()
 
     def wipe(self, *, patient: bool = True) -> None:
         """Leave nothing in the log of what was just deleted or replaced.
 
         Waits half a second for readers; what they hold up is left to the next write, to close,
-        or to the next start.
+        or to the next start. What a server keeps in its own log and files is not ours to wipe.
         """
-        if self._is_file:
+        if self.file:
             self._left_in_log = not self._log_emptied(patient=patient)
 
     def _wipe_rest(self) -> None:
@@ -101,20 +155,105 @@ class Database:
         except StoreError:
             return False  # what was to be saved is saved; only the wiping has to wait
 
+    # --- connections and their ends -------------------------------------------------------------
+
+    def _connected(self, *, writing: bool) -> Connection:
+        """A connection, waited for while a server is away for a moment."""
+        while True:
+            try:
+                connection = self.engine.connect()
+            except DBAPIError as error:
+                self._wait_for(error)
+            else:
+                self._away_since = None
+                return connection.execution_options(**_options(self.file, writing=writing))
+
+    def _begun(self) -> tuple[Connection, tuple[str, str] | None]:
+        """A connection with a transaction that writes, and the receipt of that.
+
+        Nothing was said by then, so on a server that went away it is begun once more.
+        """
+        while True:
+            connection = self._connected(writing=True)
+            try:
+                if self.file:
+                    connection.begin()
+                    return connection, None
+                return connection, postgres_link.begun(connection)
+            except DBAPIError as error:
+                connection.close()
+                self._wait_for(error)
+            except BaseException:
+                connection.close()
+                raise
+
+    def _wait_for(self, error: DBAPIError) -> None:
+        """Wait a little for a server that is away; raises the error when that is too long."""
+        now = time.monotonic()
+        if self.file or not postgres_link.is_for_now(error.orig):
+            raise error
+        self._away_since = self._away_since or now
+        if now - self._away_since > BACK_WITHIN:
+            raise error
+        time.sleep(_AGAIN)
+
+    def _commit(self, connection: Connection, receipt: tuple[str, str] | None) -> None:
+        lost = None
+        try:
+            connection.commit()
+        except DBAPIError as error:
+            if receipt is None or not error.connection_invalidated:
+                raise
+            lost = error
+        if receipt and lost and not self._has_landed(receipt):
+            raise lost
+
+    def _has_landed(self, receipt: tuple[str, str]) -> bool:
+        """Ask a server that went away in a COMMIT whether it had carried that out before."""
+        with suppress(StoreError), said_plainly(), self._connected(writing=True) as connection:
+            return postgres_link.has_landed(connection, receipt)
+        raise StoreError(_UNCLEAR)
+
 
 def _parsed(url: str) -> URL:
     try:
         parsed = make_url(url)
+        if postgres_link.is_postgres(parsed):
+            parsed = postgres_link.mended(parsed)
+        elif parsed.get_backend_name() != "sqlite":
+            raise NoSuchModuleError
         parsed.get_dialect()
-    except (ArgumentError, NoSuchModuleError, ImportError):
+    except (ArgumentError, NoSuchModuleError, ImportError, ValueError):
         raise StoreError("MOHET_DATABASE_URL is no address of a supported database.") from None
     return parsed
+
+
+def _file_of(url: URL) -> Path | None:
+    return None if postgres_link.is_postgres(url) else sqlite_file.file_of(url.database)
+
+
+def _options(file: Path | None, *, writing: bool) -> dict[str, Any]:
+    """How a connection is to begin its transaction."""
+    if file is not None:
+        return {"writing": writing}
+    return {**(postgres_link.WRITING if writing else postgres_link.READING), "writing": writing}
 
 
 def _engine(url: URL, path: Path | None) -> Engine:
     """An engine that never puts a statement's values into an error or a log."""
     if path is None:
-        return create_engine(url, hide_parameters=True, pool_pre_ping=True)
+        engine = create_engine(
+            url,
+            connect_args=postgres_link.arguments(url),
+            hide_parameters=True,
+            pool_pre_ping=True,
+            pool_size=10,
+            max_overflow=10,
+            pool_timeout=postgres_link.LOCK_MS / 1000,
+            pool_recycle=1800,
+        )
+        event.listen(engine, "connect", postgres_link.connected)
+        return engine
     # Many connections, so that readers need not wait behind writers that wait for the lock.
     engine = create_engine(url, hide_parameters=True, pool_size=10, max_overflow=40)
     place = _Place(path)
@@ -122,7 +261,7 @@ def _engine(url: URL, path: Path | None) -> Engine:
     event.listen(engine, "connect", sqlite_file.connected)
     event.listen(engine, "checkout", place.checked_out)
     event.listen(engine, "handle_error", _failed)
-    event.listen(engine, "begin", _begun)
+    event.listen(engine, "begin", _sqlite_begun)
     return engine
 
 
@@ -160,7 +299,7 @@ def _failed(context: ExceptionContext) -> None:
         context.is_disconnect = True
 
 
-def _begun(connection: Connection) -> None:
+def _sqlite_begun(connection: Connection) -> None:
     writing = connection.get_execution_options().get("writing", False)
     begin = sqlite_file.BEGIN_WRITING if writing else sqlite_file.BEGIN_READING
     connection.exec_driver_sql(begin)
@@ -186,8 +325,21 @@ def said_plainly() -> Iterator[None]:
 def _plain(error: Exception) -> StoreError:
     if isinstance(error, IntegrityError):
         return ClashError("Another key was saved at the same moment. Try again.")
-    told = sqlite_file.sentence(error.orig) if isinstance(error, DBAPIError) else None
+    cause = error.orig if isinstance(error, DBAPIError) else None
+    told = sqlite_file.sentence(cause) or postgres_link.sentence(cause)
+    if isinstance(error, NoConnectionError):
+        told = postgres_link.BUSY
     return StoreError(told or f"The store failed ({type(error).__name__}). Nothing was changed.")
+
+
+def has_password(url: str) -> bool:
+    """Whether an address has a password in it, wherever; also one that names no database of ours,
+    as far as it can be read."""
+    try:
+        parsed = make_url(url)
+    except (ArgumentError, ValueError):
+        return ":" in url.partition("://")[2].rpartition("@")[0]
+    return bool(parsed.password) or any("password" in name.lower() for name in parsed.query)
 
 
 def url_of(path: Path) -> str:
@@ -198,25 +350,22 @@ def url_of(path: Path) -> str:
 def kind_of(url: str) -> tuple[str, Path | None]:
     """What kind of database a URL names and, for SQLite, its file. Raises StoreError."""
     parsed = _parsed(url)
-    kind = parsed.get_backend_name()
-    return kind, sqlite_file.file_of(parsed.database) if kind == "sqlite" else None
+    return parsed.get_backend_name(), _file_of(parsed)
 
 
 @contextmanager
 def looking(url: str) -> Iterator[Connection]:
     """A connection that only reads: no folder, file or table is made. Raises StoreError."""
-    path = kind_of(url)[1]
-    try:
-        if path is None:
-            engine = _engine(_parsed(url), None)
-        else:
-            engine = create_engine(
-                "sqlite://", creator=lambda: sqlite_file.read_only(path), hide_parameters=True
-            )
-    except ImportError:
-        raise StoreError("The library for the database of MOHET_DATABASE_URL is missing.") from None
+    parsed = _parsed(url)
+    path = _file_of(parsed)
+    if path is None:
+        engine = _engine(parsed, None)
+    else:
+        engine = create_engine(
+            "sqlite://", creator=lambda: sqlite_file.read_only(path), hide_parameters=True
+        )
     try:
         with said_plainly(), engine.connect() as connection:
-            yield connection
+            yield connection.execution_options(**({} if path else postgres_link.READING))
     finally:
         engine.dispose()

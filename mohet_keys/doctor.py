@@ -30,6 +30,7 @@ from mohet_keys.doctor_files import (
     store_file,
     wrong,
 )
+from mohet_keys.doctor_server import server, tables
 from mohet_keys.errors import LockedError, SealError, StoreError
 from mohet_keys.model import LOCAL_OWNER
 from mohet_keys.sealed import Masters
@@ -70,7 +71,7 @@ def examine(settings: Settings, environment: Mapping[str, str] | None = None) ->
     except StoreError as error:
         return Report((*findings, fatal("settings", str(error))))
     findings.append(ok("settings", f"The store is {path or f'a {kind} database'}."))
-    findings += disk(path or settings.data_dir)
+    findings += disk(path) if path else []
     findings += [*store_file(path), *kept_files(path)] if path else []
     found = _Found()
     findings += _store(settings, path, found)
@@ -125,14 +126,13 @@ def _store(settings: Settings, path: Path | None, found: _Found) -> Iterator[Fin
         return
     try:
         with looking(settings.store_url) as connection:
-            if path:
-                yield from _soundness(connection, path)
+            yield from _soundness(connection, path) if path else server(connection)
             version = contents.version(connection, is_file=path is not None)
             yield _at_version(version)
             found.is_read = version in {None, migrations.HEAD}
             if version == migrations.HEAD:
                 found.read = contents.read(connection)
-                yield from _tables(connection) if path else ()
+                yield from _tables(connection) if path else tables(connection)
     except StoreError as error:
         found.is_read = False
         yield fatal("store", str(error))

@@ -13,9 +13,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import (
+    ColumnElement,
     Connection,
     Select,
     bindparam,
+    false,
     func,
     insert,
     literal_column,
@@ -28,7 +30,7 @@ from mohet_keys import endpoints, uses
 from mohet_keys.database import ClashError, Database
 from mohet_keys.errors import InputError, StoreError
 from mohet_keys.model import LOCAL_OWNER, Activity, Doing, KeyEntry, Spent
-from mohet_keys.rows import storable
+from mohet_keys.rows import is_storable, storable
 from mohet_keys.rules import TeamRules
 from mohet_keys.tables import EVENT, KEY, OUTCOME
 
@@ -255,12 +257,24 @@ def _narrowed(asked: Select[Any], wanted: Wanted) -> Select[Any]:
         EVENT.c.key_id: wanted.key_id or None,
         _RESULT: wanted.result,
     }
-    asked = asked.where(*(column == value for column, value in same.items() if value is not None))
+    asked = asked.where(
+        *(_is(column, value) for column, value in same.items() if value is not None)
+    )
     for action in wanted.but:  # each written out: an index of the others must be seen to fit
         asked = asked.where(EVENT.c.action != bindparam(None, action, literal_execute=True))
     if wanted.since is not None:
         asked = asked.where(EVENT.c.at >= wanted.since)
-    sought = storable(wanted.search.strip())
+    sought = _lowered(storable(wanted.search.strip()))
     if sought:
-        asked = asked.where(or_(*(c.icontains(sought, autoescape=True) for c in _SEARCHED)))
+        lowered = (func.lower(column) for column in _SEARCHED)
+        asked = asked.where(or_(*(c.contains(sought, autoescape=True) for c in lowered)))
     return asked
+
+
+def _is(column: ColumnElement[str], value: str) -> ColumnElement[bool]:
+    return column == value if is_storable(value) else false()
+
+
+def _lowered(text: str) -> str:
+    """With its Latin letters in lower case, and no others: so do the databases with a column."""
+    return "".join(sign.lower() if sign.isascii() else sign for sign in text)

@@ -171,6 +171,7 @@ Action = Literal[
     "hand_over",
     "rules",
     "denied",
+    "copy",
 ]
 """What can happen to a key, or to all of them. Stored, so a word is never changed."""
 

@@ -12,7 +12,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import ColumnElement, Connection, false, insert, select, update
 
 from mohet_keys import journal, pasted
 from mohet_keys.database import ClashError, Database
@@ -127,7 +127,7 @@ class People:
 
     def touch(self, person_id: str, at: datetime) -> None:
         """Keep that somebody was seen now, to the minute. A clock put back takes nothing back."""
-        asked = select(PERSON.c.last_seen).where(PERSON.c.id == person_id)
+        asked = select(PERSON.c.last_seen).where(_is(person_id))
         with self._database.reading() as connection:
             last: datetime | None = connection.execute(asked).scalar()
         if last is None or at < last + SEEN_EVERY:
@@ -176,7 +176,7 @@ def _administrators(connection: Connection) -> set[str]:
 
 
 def _found(connection: Connection, person_id: str) -> Person | None:
-    asked = select(*_PERSON).where(PERSON.c.id == person_id)
+    asked = select(*_PERSON).where(_is(person_id))
     row = connection.execute(asked).mappings().first()
     return None if row is None else _person(row)
 
@@ -186,7 +186,11 @@ def _was_named(connection: Connection, person_id: str) -> bool:
 
 
 def _change(person_id: str) -> Any:
-    return update(PERSON).where(PERSON.c.id == person_id)
+    return update(PERSON).where(_is(person_id))
+
+
+def _is(person_id: str) -> ColumnElement[bool]:
+    return PERSON.c.id == person_id if is_storable(person_id) else false()
 
 
 def _person(row: Any) -> Person:

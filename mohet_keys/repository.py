@@ -13,6 +13,7 @@ from typing import Any
 from sqlalchemy import Connection, Insert, delete, func, insert, literal, select, update
 
 from mohet_keys import history, journal, keyring
+from mohet_keys.changes import Changes
 from mohet_keys.database import ClashError, Database
 from mohet_keys.errors import ConflictError, NotFoundError
 from mohet_keys.history import History
@@ -109,6 +110,7 @@ class Repository:
         self.notices = Notices(self._database)
         self.shelves = Shelves(self._database)
         self.rules = RuleBook(self._database)
+        self.changes = Changes(self._database)
         try:
             migrate(self._database)
             self._database.wipe()  # what a process that was killed could not
@@ -118,6 +120,7 @@ class Repository:
 
     def close(self) -> None:
         """Let go of every connection."""
+        self.changes.close()
         self._database.close()
 
     def ping(self) -> None:

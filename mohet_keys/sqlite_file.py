@@ -200,6 +200,38 @@ def _emptied(connection: Any) -> bool:
     return not busy
 
 
+class Counter:
+    """Sees that somebody else changed the store, in this process or another one.
+
+    SQLite counts the commits of all connections but the one that asks; so `connection` is one that
+    writes nothing.
+    """
+
+    handles: tuple[int, ...] = ()
+    every = 0.25
+
+    def __init__(self, connection: Any, path: Path) -> None:
+        self._connection = connection
+        self._path = path
+        self._file = identity(path)
+        self._count = self._asked()
+
+    def has_heard(self) -> bool:
+        """Whether the count is another one. Raises StoreError when another file has the name by
+        now, whose commits this connection does not see."""
+        if identity(self._path) != self._file:
+            raise StoreError(GONE)
+        return self.has_moved()
+
+    def has_moved(self) -> bool:
+        """The same of the file that was there at first, whichever that is."""
+        before, self._count = self._count, self._asked()
+        return self._count != before
+
+    def _asked(self) -> int:
+        return int(self._connection.execute("PRAGMA data_version").fetchone()[0])
+
+
 _SENTENCES = {
     "SQLITE_BUSY": "The store is busy: another program holds it. Try again in a moment.",
     "SQLITE_LOCKED": "The store is busy: another program holds it. Try again in a moment.",

@@ -11,9 +11,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import (
+    BigInteger,
     Column,
     DateTime,
     ForeignKey,
+    Identity,
     Index,
     Integer,
     LargeBinary,
@@ -22,12 +24,24 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.engine import Dialect
+from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.types import TypeDecorator
 from sqlmodel import Field, SQLModel
 
 SEALED = {"trust": "sealed"}
 IDENTITY = {"trust": "identity"}
 COSMETIC = {"trust": "cosmetic"}
+
+
+Number = BigInteger().with_variant(Integer, "sqlite")
+"""A whole number that may grow beyond 32 bits, as SQLite's own numbers can."""
+
+
+@compiles(Text, "postgresql")
+def _text_by_code_points(*_: object, **__: object) -> str:
+    """A text as a column of PostgreSQL: sorted, and lowered, as SQLite does it. The language of a
+    database would put names in another order there."""
+    return 'TEXT COLLATE "C"'
 
 
 class Moment(TypeDecorator[datetime]):
@@ -62,6 +76,13 @@ def _text(info: dict[str, str], **more: Any) -> Any:
 
 def _moment(info: dict[str, str], *, nullable: bool = False) -> Any:
     return Field(default=None, sa_column=Column(Moment, nullable=nullable, info=info))
+
+
+def _counted() -> Any:
+    """A number that the database gives out, and never twice."""
+    return Field(
+        default=None, sa_column=Column(Number, Identity(), primary_key=True, info=IDENTITY)
+    )
 
 
 class KeyRow(_Base, table=True):
@@ -203,6 +224,9 @@ class WrapRow(_Base, table=True):
     blob: bytes = Field(repr=False, sa_column=Column(LargeBinary, nullable=False, info=SEALED))
 
 
+_DONE = text("action != 'watch'")
+
+
 class EventRow(_Base, table=True):
     """Something that was done to a key. Only ever added to; a trigger refuses anything else.
 
@@ -213,13 +237,13 @@ class EventRow(_Base, table=True):
     __table_args__ = (
         Index("event_owner", "owner", "id"),
         # Looks happen all day long and are not shown unless asked for: what is must be found.
-        Index("event_told", "owner", "id", sqlite_where=text("action != 'watch'")),
+        Index("event_told", "owner", "id", sqlite_where=_DONE, postgresql_where=_DONE),
         Index("event_actor", "actor", "id"),
         Index("event_key", "key_id", "id"),
         {"sqlite_autoincrement": True},
     )
 
-    id: int | None = Field(default=None, sa_column=Column(Integer, primary_key=True, info=IDENTITY))
+    id: int | None = _counted()
     at: datetime = _moment(COSMETIC)
     actor: str = _text(IDENTITY)
     owner: str = _text(IDENTITY)
@@ -242,7 +266,7 @@ class OutcomeRow(_Base, table=True):
     __tablename__ = "event_outcome"
 
     event_id: int = Field(
-        sa_column=Column(Integer, ForeignKey("event.id"), primary_key=True, info=IDENTITY)
+        sa_column=Column(Number, ForeignKey("event.id"), primary_key=True, info=IDENTITY)
     )
     at: datetime = _moment(COSMETIC)
     result: str = _text(COSMETIC)
@@ -275,7 +299,7 @@ class SeenRow(_Base, table=True):
         {"sqlite_autoincrement": True},
     )
 
-    id: int | None = Field(default=None, sa_column=Column(Integer, primary_key=True, info=IDENTITY))
+    id: int | None = _counted()
     key_id: str = Field(
         sa_column=Column(
             Text, ForeignKey("api_key.id", ondelete="CASCADE"), nullable=False, info=IDENTITY
@@ -299,9 +323,9 @@ class HourRow(_Base, table=True):
     hour: datetime = Field(sa_column=Column(Moment, primary_key=True, info=IDENTITY))
     provider: str = _text(IDENTITY, primary_key=True)
     verdict: str = _text(IDENTITY, primary_key=True)
-    checks: int = Field(sa_column_kwargs={"info": COSMETIC})
-    timed: int = Field(sa_column_kwargs={"info": COSMETIC})
-    latency_ms: int = Field(sa_column_kwargs={"info": COSMETIC})
+    checks: int = Field(sa_type=Number, sa_column_kwargs={"info": COSMETIC})
+    timed: int = Field(sa_type=Number, sa_column_kwargs={"info": COSMETIC})
+    latency_ms: int = Field(sa_type=Number, sa_column_kwargs={"info": COSMETIC})
 
 
 class UseRow(_Base, table=True):
@@ -312,10 +336,10 @@ class UseRow(_Base, table=True):
 
     key_id: str = _key_id()
     day: str = _text(IDENTITY, primary_key=True)
-    requests: int = Field(sa_column_kwargs={"info": COSMETIC})
-    errors: int = Field(sa_column_kwargs={"info": COSMETIC})
-    tokens_in: int = Field(sa_column_kwargs={"info": COSMETIC})
-    tokens_out: int = Field(sa_column_kwargs={"info": COSMETIC})
+    requests: int = Field(sa_type=Number, sa_column_kwargs={"info": COSMETIC})
+    errors: int = Field(sa_type=Number, sa_column_kwargs={"info": COSMETIC})
+    tokens_in: int = Field(sa_type=Number, sa_column_kwargs={"info": COSMETIC})
+    tokens_out: int = Field(sa_type=Number, sa_column_kwargs={"info": COSMETIC})
     last_at: datetime = _moment(COSMETIC)
 
 
@@ -403,10 +427,10 @@ class PersonUseRow(_Base, table=True):
     person: str = _text(IDENTITY, primary_key=True)
     day: str = _text(IDENTITY, primary_key=True)
     key_id: str = _text(IDENTITY, primary_key=True)
-    requests: int = Field(sa_column_kwargs={"info": COSMETIC})
-    errors: int = Field(sa_column_kwargs={"info": COSMETIC})
-    tokens_in: int = Field(sa_column_kwargs={"info": COSMETIC})
-    tokens_out: int = Field(sa_column_kwargs={"info": COSMETIC})
+    requests: int = Field(sa_type=Number, sa_column_kwargs={"info": COSMETIC})
+    errors: int = Field(sa_type=Number, sa_column_kwargs={"info": COSMETIC})
+    tokens_in: int = Field(sa_type=Number, sa_column_kwargs={"info": COSMETIC})
+    tokens_out: int = Field(sa_type=Number, sa_column_kwargs={"info": COSMETIC})
 
 
 class NoticeRow(_Base, table=True):
@@ -415,7 +439,7 @@ class NoticeRow(_Base, table=True):
     __tablename__ = "notice"
     __table_args__ = (Index("notice_person", "person", "id"), {"sqlite_autoincrement": True})
 
-    id: int | None = Field(default=None, sa_column=Column(Integer, primary_key=True, info=IDENTITY))
+    id: int | None = _counted()
     person: str = _text(IDENTITY)
     at: datetime = _moment(COSMETIC)
     words: str = _text(COSMETIC)

@@ -10,6 +10,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from mohet_keys import masterkey, vault
+from mohet_keys.changes import Changes
 from mohet_keys.chat import ChatService
 from mohet_keys.http import Outbound
 from mohet_keys.identity import Rules
@@ -44,6 +45,7 @@ class Parts:
     team: Team
     outbound: Outbound
     repository: Repository
+    changes: Changes
     safe: Safe
     presence: Presence
     watcher: Watcher
@@ -91,12 +93,13 @@ def build(settings: Settings | None = None, *, outbound: Outbound | None = None)
         settings=settings,
         keys=keys,
         checks=checks,
-        chats=ChatService(keys, way_out),
+        chats=ChatService(keys, way_out, changes=repository.changes),
         starter=Starter(keys, checks),
         replacer=replacer,
         team=Team(repository),
         outbound=way_out,
         repository=repository,
+        changes=repository.changes,
         safe=safe,
         presence=Presence(repository, safe),
         watcher=Watcher(

@@ -11,6 +11,8 @@ import pytest
 from mohet_keys import wiring
 from mohet_keys.settings import Settings
 from tests.masters import store_in
+from tests.places import KINDS, Place, place_of
+from tests.postgres import Server, Stores, serving
 
 _STRIPPED = ("MOHET_", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "STREAMLIT_")
 
@@ -37,6 +39,32 @@ def parts(settings: Settings) -> Iterator[wiring.Parts]:
     built = wiring.build(settings)
     yield built
     built.close()
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Server]:
+    """A PostgreSQL server, started when the first test asks for it."""
+    with serving() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def postgres_stores(postgres: Server) -> Stores:
+    """Empty stores on it."""
+    return Stores(postgres)
+
+
+@pytest.fixture(params=KINDS)
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
+    """An empty store of the test's own, on SQLite and then on PostgreSQL."""
+    with place_of(request.param, tmp_path, request) as place:
+        yield place
+
+
+@pytest.fixture
+def on_both(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The product is on SQLite, and then on PostgreSQL."""
+    monkeypatch.setenv("MOHET_DATABASE_URL", place.url)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -8,17 +8,22 @@ import dataclasses
 import gc
 import json
 import logging
+import os
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import aclosing
+from contextlib import aclosing, closing
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 from pydantic import SecretStr
 
 from mohet_keys import background, running, wiring
+from mohet_keys.changes import Unheard
 from mohet_keys.chat import ChatService, Delta, Ended, Message, Note, Running, Usage
 from mohet_keys.errors import LockedError, NotFoundError, StoreError
 from mohet_keys.http import Guards, Limits, Outbound
@@ -43,6 +48,7 @@ from mohet_keys.simulator.servers import SERVERS
 from mohet_keys.standing import may_send
 from mohet_keys.talk import _limits, _spent
 from tests.leaks import canary, scan
+from tests.places import Place
 from tests.sink import LONG, Script, Sink, raw, reply
 from tests.team import ADA, BOB, EVE, allow, join
 
@@ -146,6 +152,7 @@ class Desk:
     def __init__(self, parts: wiring.Parts, **more: Any) -> None:
         self.keys: KeyService = parts.keys
         self.uses = parts.repository.uses
+        more = {"changes": parts.changes, **more}
         self.chat = ChatService(more.pop("keys", parts.keys), Outbound(), **more)
         self._count = 0
 
@@ -195,8 +202,8 @@ class Desk:
 
 @pytest.fixture
 def desk(parts: wiring.Parts) -> Desk:
-    """A chat over the real store, that looks after its key five times as often."""
-    return Desk(parts, watch_every=0.1)
+    """A chat over the real store."""
+    return Desk(parts)
 
 
 def say(desk: Desk, simulator: Simulator, server: str, behaviour: str = "good") -> Heard:
@@ -906,9 +913,39 @@ def test_t45_what_is_not_theirs_any_more_stops_within_a_second(
     ]
 
 
+def test_a_key_deleted_by_another_process_stops_within_a_second(
+    place: Place, tmp_path: Path, slow: Simulator
+) -> None:
+    """On both databases, and though nobody looks after it by himself: the change is told."""
+    slow.world.pace = 0.05
+    folders = {"data_dir": tmp_path / "data", "config_dir": tmp_path / "config"}
+    settings = Settings(database_url=SecretStr(place.url), **folders)
+    with closing(wiring.build(settings)) as parts:
+        desk, heard = Desk(parts, watch_every=60.0), Heard()
+        key_id = desk.put("groq", slow.endpoint("groq"))
+        removing: list[subprocess.Popen[bytes]] = []
+
+        def remove() -> None:
+            command = [sys.executable, "-m", "mohet_keys", "remove", key_id, "--yes"]
+            environment = {
+                **os.environ,
+                "MOHET_DATABASE_URL": place.url,
+                **{f"MOHET_{name.upper()}": str(folder) for name, folder in folders.items()},
+            }
+            removing.append(subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL))
+
+        with desk.start(key_id, LONG_PROMPT, MODELS["groq"]) as running:
+            in_the_middle(running, heard, remove)
+        ended_at = datetime.now(UTC)
+        assert removing[0].wait(60) == 0
+        (removed,) = parts.repository.journal.page(Wanted(action="delete"))
+    assert heard.end.outcome == "deleted"
+    assert ended_at - removed.at < timedelta(seconds=1)
+
+
 def test_it_would_go_on_without_the_watch(parts: wiring.Parts, slow: Simulator) -> None:
     """The twin: nobody looks, so the stream of a deleted key goes on."""
-    desk = Desk(parts, watch_every=60.0)
+    desk = Desk(parts, changes=Unheard(), watch_every=60.0)
     key_id, heard = desk.put("groq", slow.endpoint("groq")), Heard()
     with desk.start(key_id, "Write 130 words", MODELS["groq"]) as running:
         in_the_middle(running, heard, lambda: desk.keys.remove(key_id, owner=ME) and None)
@@ -935,7 +972,7 @@ def test_a_key_deleted_before_the_first_word_stops_too(desk: Desk, sim: Simulato
 def test_a_store_in_trouble_stops_no_reply(parts: wiring.Parts, slow: Simulator) -> None:
     """When the watch cannot see whether the key is there, the reply goes on."""
     source = Broken(parts.keys)
-    desk, heard = Desk(parts, keys=source, watch_every=0.05), Heard()
+    desk, heard = Desk(parts, keys=source, changes=Unheard(), watch_every=0.05), Heard()
     key_id = desk.put("groq", slow.endpoint("groq"))
     with desk.start(key_id, "Write 40 words", MODELS["groq"]) as running:
         trouble = {"may_use": StoreError("The disk is full.")}

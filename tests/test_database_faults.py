@@ -29,6 +29,7 @@ from mohet_keys.repository import Repository
 from mohet_keys.settings import Settings
 from mohet_keys.wiring import Parts, build
 from tests.masters import bare_store
+from tests.places import KINDS
 from tests.test_repository import LATER, ME, NOW, change, put, result
 
 CANARY = "CANARY-7f3a91c2d4e6"
@@ -66,10 +67,10 @@ def left_in(path: Path, trace: bytes) -> list[str]:
     return [file.name for file in path.parent.iterdir() if trace in file.read_bytes()]
 
 
-def storm(mode: str, folder: Path, number: int, *switches: str) -> dict[str, Any]:
+def storm(mode: str, place: Path | str, number: int, *switches: str) -> dict[str, Any]:
     """What came of a storm; see tests/storm.py."""
     done = subprocess.run(
-        [sys.executable, "-m", "tests.storm", mode, str(folder), str(number), *switches],
+        [sys.executable, "-m", "tests.storm", mode, str(place), str(number), *switches],
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -782,6 +783,16 @@ def test_t55_eight_processes_write_at_once(tmp_path: Path) -> None:
     """Not one write fails for the lock, and every row is whole at the end."""
     told = storm("write", tmp_path, 100)
     assert (told["writes"], told["errors"], told["broken"]) == (800, 0, [])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_t56_two_processes_race(kind: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    """Of sixteen that save one name one succeeds, and of sixteen that edit one version one: the
+    others are told that it is taken, or that somebody else was faster."""
+    place = tmp_path if kind == "sqlite" else request.getfixturevalue("postgres").url("{}")
+    told = storm("race", place, 2)
+    assert told["created"] == [["name"] * 15 + ["saved"]] * 2
+    assert told["edited"] == [["conflict"] * 15 + ["saved"]] * 2
 
 
 def test_t55_without_the_lock_at_the_start_they_would_fail(tmp_path: Path) -> None:

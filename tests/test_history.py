@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
-from pathlib import Path
 
 import pytest
 
@@ -15,7 +14,7 @@ from mohet_keys.journal import Wanted
 from mohet_keys.model import CheckResult, Diagnosis, Doing, KeyEntry, Verdict
 from mohet_keys.repository import Repository, RowChanges
 from mohet_keys.uses import DayOfUse, Spent
-from tests.masters import bare_store
+from tests.places import Place
 from tests.test_repository import ME, put, sealing
 
 NOW = datetime(2026, 3, 10, 12, 30, tzinfo=UTC)
@@ -23,9 +22,9 @@ HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[Repository]:
+def store(place: Place) -> Iterator[Repository]:
     """An empty store."""
-    repository = bare_store(tmp_path)
+    repository = place.opened()
     yield repository
     repository.close()
 

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import ast
 import re
-import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,7 +18,7 @@ from mohet_keys.journal import UNREADABLE, Journal, Wanted
 from mohet_keys.model import Activity, Doing
 from mohet_keys.repository import Repository
 from mohet_keys.tables import EVENT
-from tests.masters import bare_store
+from tests.places import ON_SQLITE, REFUSED, Place
 from tests.test_floors import MODULES, nodes
 
 ME = "local"
@@ -37,9 +34,9 @@ def doing(name: str = "Production", **more: Any) -> Doing:
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[Repository]:
+def store(place: Place) -> Iterator[Repository]:
     """An empty store."""
-    repository = bare_store(tmp_path)
+    repository = place.opened()
     yield repository
     repository.close()
 
@@ -51,15 +48,9 @@ def journal(store: Repository) -> Journal:
 
 
 @pytest.fixture
-def sql(store: Repository, tmp_path: Path) -> Sql:
+def sql(place: Place) -> Sql:
     """Reaches into the store behind the product's back."""
-
-    def run(statement: str, *values: object) -> list[Any]:
-        file = tmp_path / "data" / "mohet_keys.db"
-        with closing(sqlite3.connect(file)) as connection, connection:
-            return connection.execute(statement, values).fetchall()
-
-    return run
+    return place.sql
 
 
 def names(entries: list[Activity]) -> list[str]:
@@ -95,42 +86,62 @@ def test_an_end_of_nothing_is_refused(journal: Journal) -> None:
 
 # --- only added to ----------------------------------------------------------------------------
 
-FORBIDDEN = (
-    "UPDATE event SET actor = 'somebody else'",
-    "UPDATE event_outcome SET result = 'valid'",
-    "DELETE FROM event",
-    "DELETE FROM event_outcome",
-    (
-        "REPLACE INTO event SELECT id, at, 'x', owner, action, key_id, key_name, provider, host, "
-        "result, detail, request_id, fingerprint FROM event"
+_COLUMNS = "action, key_id, key_name, provider, host, result, detail, request_id, fingerprint"
+_AGAIN = f"SELECT id, at, 'x', owner, {_COLUMNS} FROM event"  # noqa: S608  # constants
+_OR_ELSE = "ON CONFLICT (id) DO UPDATE SET actor = excluded.actor"
+CHANGES = {
+    "sqlite": (
+        "UPDATE event SET actor = 'somebody else'",
+        "UPDATE event_outcome SET result = 'valid'",
+        "DELETE FROM event",
+        "DELETE FROM event_outcome",
+        f"REPLACE INTO event {_AGAIN}",
+        "REPLACE INTO event_outcome SELECT event_id, at, 'valid', detail FROM event_outcome",
     ),
-    "REPLACE INTO event_outcome SELECT event_id, at, 'valid', detail FROM event_outcome",
-)
+    "postgresql": (
+        "UPDATE event SET actor = 'somebody else'",
+        "UPDATE event_outcome SET result = 'valid'",
+        "DELETE FROM event_outcome",
+        "TRUNCATE event, event_outcome",
+        "TRUNCATE event_outcome",
+        f"INSERT INTO event (id, at, actor, owner, {_COLUMNS}) {_AGAIN} {_OR_ELSE}",
+    ),
+}
+FORBIDDEN = [(kind, statement) for kind, statements in CHANGES.items() for statement in statements]
 
 
-@pytest.mark.parametrize("statement", FORBIDDEN)
+@pytest.mark.parametrize(("place", "statement"), FORBIDDEN, indirect=["place"])
 def test_t49_the_database_refuses_to_change_the_record(
     journal: Journal, sql: Sql, statement: str
 ) -> None:
     """Nothing that is on record is changed or taken away, whoever holds the connection."""
     journal.end(journal.begin(doing(result="")), "invalid", NOW)
     before = journal.page(Wanted())
-    with pytest.raises(sqlite3.IntegrityError, match="only added to"):
+    with pytest.raises(REFUSED, match="only added to"):
         sql(statement)
     assert journal.page(Wanted()) == before
 
 
-@pytest.mark.parametrize("statement", FORBIDDEN)
+@pytest.mark.parametrize(("place", "statement"), FORBIDDEN, indirect=["place"])
 def test_without_the_triggers_the_record_could_be_changed(
-    journal: Journal, sql: Sql, statement: str
+    journal: Journal, place: Place, statement: str
 ) -> None:
     """The twin: it is the triggers that refuse."""
     journal.end(journal.begin(doing(result="")), "invalid", NOW)
     before = journal.page(Wanted())
-    for (trigger,) in sql("SELECT name FROM sqlite_master WHERE type = 'trigger'"):
-        sql(f"DROP TRIGGER {trigger}")
-    sql(statement)
+    drop_triggers(place)
+    place.sql(statement)
     assert journal.page(Wanted()) != before
+
+
+def drop_triggers(place: Place) -> None:
+    """Take the guards of the record away."""
+    if place.is_file:
+        for (trigger,) in place.sql("SELECT name FROM sqlite_master WHERE type = 'trigger'"):
+            place.sql(f"DROP TRIGGER {trigger}")
+    else:
+        for table in ("event", "event_outcome"):
+            place.sql(f"DROP TRIGGER {table}_only_added ON {table}")
 
 
 _CHANGING = re.compile(
@@ -174,12 +185,11 @@ def test_a_statement_that_changes_the_record_would_be_found(source: str) -> None
     assert changes_the_record(source) == [1]
 
 
-def test_no_number_comes_again(journal: Journal, sql: Sql) -> None:
+def test_no_number_comes_again(journal: Journal, place: Place) -> None:
     """Even when somebody takes the last entry away, its number stays missing."""
     last = journal.begin(doing())
-    for (trigger,) in sql("SELECT name FROM sqlite_master WHERE type = 'trigger'"):
-        sql(f"DROP TRIGGER {trigger}")
-    sql("DELETE FROM event")
+    drop_triggers(place)
+    place.sql("DELETE FROM event")
     assert journal.begin(doing()) == last + 1
 
 
@@ -212,13 +222,17 @@ def test_all_is_read_in_parts_each_once(journal: Journal, store: Repository) -> 
     assert list(journal.all(Wanted(), 0)) == []
 
 
-def test_all_leaves_no_transaction_open(journal: Journal, store: Repository, sql: Sql) -> None:
+def test_all_leaves_no_transaction_open(journal: Journal, store: Repository, place: Place) -> None:
     """Between two parts somebody else may write, and the log be emptied."""
     record(store, 1500)
     reading = journal.all(Wanted(), 9000)
     next(reading)
     journal.begin(doing("meanwhile"))
-    assert sql("PRAGMA wal_checkpoint(TRUNCATE)")[0][0] == 0
+    if place.is_file:
+        assert place.sql("PRAGMA wal_checkpoint(TRUNCATE)")[0][0] == 0
+    else:
+        open_ones = "SELECT query FROM pg_stat_activity WHERE datname = current_database()"
+        assert place.sql(f"{open_ones} AND state LIKE 'idle in transaction%'") == []
     assert "meanwhile" not in names(list(reading))
 
 
@@ -268,6 +282,7 @@ INSERT = (
     "INSERT INTO event (at, actor, owner, action, key_name, provider, host, result, detail,"
     " request_id) VALUES ({}, 'local', 'local', 'check', {}, 'groq', 'h', 'valid', '', '')"
 )
+# Only SQLite lets a column hold what it is not for.
 ALTERED = {
     "a time that is none": INSERT.format("'yesterday'", "'x'"),
     "a time that is a number": INSERT.format("5", "'x'"),
@@ -276,6 +291,7 @@ ALTERED = {
 }
 
 
+@ON_SQLITE
 @pytest.mark.parametrize("statement", ALTERED.values(), ids=list(ALTERED))
 def test_an_entry_that_cannot_be_read_hides_no_other(
     journal: Journal, sql: Sql, statement: str
@@ -293,6 +309,7 @@ def test_an_entry_that_cannot_be_read_hides_no_other(
     assert [entry.id for entry in journal.all(Wanted(owner=ME), 9)] == [3, 2, 1]
 
 
+@ON_SQLITE
 @pytest.mark.parametrize("statement", ALTERED.values(), ids=list(ALTERED))
 def test_read_all_at_once_it_would_hide_them(
     journal: Journal, sql: Sql, statement: str, monkeypatch: pytest.MonkeyPatch
@@ -320,7 +337,7 @@ def record(store: Repository, count: int, *, of: str = "others") -> None:
     same = ", ".join(name for name in told if name not in own)
     with store._database.writing() as connection:
         connection.execute(EVENT.insert(), [told])
-        numbers = "WITH RECURSIVE n(i) AS (VALUES(1) UNION ALL SELECT i + 1 FROM n LIMIT :more)"
+        numbers = "WITH RECURSIVE n(i) AS (VALUES(1) UNION ALL SELECT i + 1 FROM n WHERE i < :more)"
         others = "i + 1, 'k' || (i % 50), 'Key ' || (i % 50), CASE i % 3 WHEN 0 THEN '' ELSE 'done'"
         connection.execute(
             text(
@@ -335,6 +352,9 @@ def record(store: Repository, count: int, *, of: str = "others") -> None:
                 "SELECT id, at, 'valid', 'key works' FROM event WHERE result = ''"
             )
         )
+        if connection.dialect.name == "postgresql":
+            next_one = "pg_get_serial_sequence('event', 'id')"
+            connection.execute(text(f"SELECT setval({next_one}, max(id)) FROM event"))  # noqa: S608
 
 
 def effort(store: Repository, wanted: Wanted) -> int:
@@ -361,6 +381,7 @@ def crowd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Repository]:
     repository.close()
 
 
+@ON_SQLITE
 @pytest.mark.parametrize(
     "wanted",
     [
@@ -380,6 +401,7 @@ def test_a_hundred_thousand_entries_are_paged_like_a_hundred(
     assert effort(crowd, wanted) <= few * 1.2 + 1
 
 
+@ON_SQLITE
 def test_the_few_of_one_person_are_found_among_those_of_others(
     store: Repository, crowd: Repository
 ) -> None:
@@ -391,6 +413,7 @@ def test_the_few_of_one_person_are_found_among_those_of_others(
     assert effort(crowd, Wanted(owner=ME)) <= few + 2
 
 
+@ON_SQLITE
 def test_looks_hide_nothing_and_cost_nothing(store: Repository, crowd: Repository) -> None:
     """What was done is found at once below 20,000 looks; the twin is a word no index is for."""
     for each in (store, crowd):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 from sqlalchemy import insert, text
@@ -16,7 +15,7 @@ from mohet_keys.model import LOCAL_OWNER, Action, Doing
 from mohet_keys.repository import Repository, RowChanges
 from mohet_keys.sealed import Purpose, WrappedKey
 from mohet_keys.tables import DATA_KEY
-from tests.masters import bare_store
+from tests.places import Place
 from tests.test_repository import LATER, ME, NOW, change, put, row
 
 
@@ -32,9 +31,9 @@ def doing(action: Action, result: str = "done") -> Doing:
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[Repository]:
+def store(place: Place) -> Iterator[Repository]:
     """A store with a data key that seals, and one for fingerprints."""
-    repository = bare_store(tmp_path)
+    repository = place.opened()
     repository.keyring.begin([wrap("d1"), wrap("p1")], sealing="d1")
     yield repository
     repository.close()

@@ -17,7 +17,7 @@ import pytest
 from mohet_keys import leases
 from mohet_keys.leases import ALIVE_FOR, Held, Leases, is_gone, name_of_this_process, shown_process
 from mohet_keys.repository import Repository
-from tests.masters import bare_store
+from tests.places import Place
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -25,9 +25,9 @@ ELSEWHERE, OTHER = "far-away:1:x", "far-away:2:y"
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[Repository]:
+def store(place: Place) -> Iterator[Repository]:
     """An empty store."""
-    repository = bare_store(tmp_path)
+    repository = place.opened()
     yield repository
     repository.close()
 

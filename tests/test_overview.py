@@ -31,9 +31,11 @@ from mohet_keys.settings import Settings
 from mohet_keys.tables import CHECK, KEY, SEEN
 from mohet_keys.wiring import Parts
 from tests.leaks import canary, scan
+from tests.places import ON_SQLITE
 from tests.team import EVE, join
 from tests.test_repository import row
 
+pytestmark = pytest.mark.usefixtures("on_both")
 ME = LOCAL_OWNER
 NOW = datetime.now(UTC)
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)
@@ -436,6 +438,7 @@ def first_screen(overview: Overview) -> None:
     overview.page(Asked(), figures.verdicts, owner=ME)
 
 
+@ON_SQLITE
 def test_a_key_that_is_not_shown_costs_next_to_nothing(parts: Parts, overview: Overview) -> None:
     """Each is counted in an index and not read: some steps of the machine, well under a
     microsecond, so 10,000 keys add a few milliseconds to the first screen."""
@@ -454,6 +457,7 @@ STEPS = 40
 """Steps of SQLite's machine that a key may cost that is not shown."""
 
 
+@ON_SQLITE
 def test_the_past_of_a_key_costs_no_more_when_it_is_long(parts: Parts, overview: Overview) -> None:
     """Only the checks that are shown are read, of 20 as of 2,000."""
     crowd(parts, 3, 20)

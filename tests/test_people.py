@@ -6,7 +6,6 @@ import dataclasses
 import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 from sqlalchemy import event, text
@@ -16,6 +15,7 @@ from mohet_keys.journal import Wanted
 from mohet_keys.model import Doing, Person, Role
 from mohet_keys.people import SEEN_EVERY, People, id_of
 from mohet_keys.repository import Repository
+from tests.places import Place
 
 ADA, BOB = "ada@example.com", "bob@example.com"
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -23,9 +23,9 @@ LATER = NOW + timedelta(days=1)
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[Repository]:
+def store(place: Place) -> Iterator[Repository]:
     """An empty store."""
-    repository = Repository(f"sqlite:///{tmp_path / 'store.db'}")
+    repository = place.opened()
     yield repository
     repository.close()
 

@@ -1,9 +1,8 @@
-"""A running app's signs of life, on a real store."""
+"""A running app's signs of life, on a real store of both kinds."""
 
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -12,19 +11,23 @@ from pathlib import Path
 
 import pytest
 
+from mohet_keys import postgres_link
 from mohet_keys.background import Background
 from mohet_keys.errors import StoreError
 from mohet_keys.leases import ALIVE_FOR, Leases, Running
 from mohet_keys.presence import EVERY, Presence
 from mohet_keys.wiring import Parts
 from tests.leaks import canary
-from tests.masters import NEW_ID, OLD_ID, add, replaced, started, store_in
+from tests.masters import NEW_ID, OLD_ID, add, replaced, started
+from tests.places import Place
 
 
 @pytest.fixture
-def parts(tmp_path: Path) -> Iterator[Parts]:
+def parts(tmp_path: Path, place: Place, monkeypatch: pytest.MonkeyPatch) -> Iterator[Parts]:
     """An app with both master keys."""
-    store_in(tmp_path, "old")
+    monkeypatch.setenv("MOHET_DATABASE_URL", place.url)
+    with started(tmp_path, "old"):
+        pass
     with started(tmp_path, "both") as both:
         both.rotation.rotate()
         yield both
@@ -91,12 +94,11 @@ def test_a_store_that_fails_is_tried_again(
 
 
 def test_a_store_that_is_held_by_another_stops_no_network_work(
-    parts: Parts, loop: Background, tmp_path: Path
+    parts: Parts, loop: Background, place: Place
 ) -> None:
     """The loop runs on while a beat waits for the lock, and the beat comes when it is free."""
-    with closing(sqlite3.connect(tmp_path / "data" / "mohet_keys.db")) as other:
-        other.isolation_level = None
-        other.execute("BEGIN IMMEDIATE")
+    with closing(place.connect()) as other:
+        other.execute("BEGIN IMMEDIATE" if place.is_file else str(postgres_link._LOCK))
         beat = loop.submit(Presence(parts.repository, parts.safe).beat(0.01))
         assert loop.run(asyncio.sleep(0.05, "on time"), timeout=5) == "on time"
         assert running(parts) == []

@@ -4,6 +4,7 @@ step (T51), and beside others (T52)."""
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import sqlite3
 import subprocess
@@ -41,6 +42,7 @@ from tests.masters import (
     started,
     store_in,
 )
+from tests.places import Place
 
 ROOT = Path(__file__).parents[1]
 
@@ -651,10 +653,13 @@ def test_nothing_of_it_shows_a_key(old: Path) -> None:
 # --- T51: killed at every step ----------------------------------------------------------------
 
 
-def storm(folder: Path, *arguments: str) -> Any:
-    """What the program of rotations prints."""
+def storm(folder: Path, *arguments: str, url: str = "") -> Any:
+    """What the program of rotations prints, on the store at `url` or on one in its folder."""
     command = [sys.executable, "-m", "tests.rotating", arguments[0], str(folder), *arguments[1:]]
-    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    environment = {**os.environ, "MOHET_DATABASE_URL": url}
+    ended = subprocess.run(
+        command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+    )
     assert ended.returncode == 0, ended.stderr
     return json.loads(ended.stdout)
 
@@ -706,19 +711,19 @@ def test_t51_without_the_guards_it_would_be_seen(tmp_path: Path) -> None:
 # --- T52: beside other processes --------------------------------------------------------------
 
 
-def test_t52_rotations_beside_an_app_that_edits(tmp_path: Path) -> None:
+def test_t52_rotations_beside_an_app_that_edits(tmp_path: Path, place: Place) -> None:
     """An app that has only the old key edits all the time: no edit of it is lost or refused, and
     the old key is not retired under it."""
-    found = storm(tmp_path, "edits", "3")
+    found = storm(tmp_path, "edits", "3", url=place.url)
     assert (found["lost"], found["errors"]) == (0, [])
     assert found["edits"] >= 60
     assert f"process {found['writer']} on" in found["refused"]
 
 
-def test_t52_two_operators_at_once(tmp_path: Path) -> None:
+def test_t52_two_operators_at_once(tmp_path: Path, place: Place) -> None:
     """The second is refused whatever it does; when the first is killed, the next goes on at once
     with what it had begun."""
-    found = storm(tmp_path, "two")
+    found = storm(tmp_path, "two", url=place.url)
     assert len(found["refused"]) == 3
     assert all(f"process {found['holder']} on" in told for told in found["refused"])
     assert (found["waits"][0], found["after"][0]) == ("wait", "rotate")

@@ -37,9 +37,11 @@ from mohet_keys.uses import PersonsUse, month_of
 from mohet_keys.validation import ValidationService
 from mohet_keys.wiring import Parts
 from tests.leaks import canary
+from tests.places import Place
 from tests.sink import Sink
 from tests.team import ADA, BOB, ROOT, allow, join
 
+pytestmark = pytest.mark.usefixtures("on_both")
 GROQ = "https://api.groq.com/openai/v1"
 NOW = datetime(2026, 3, 31, 23, 0, tzinfo=UTC)
 
@@ -445,11 +447,13 @@ def test_a_month_is_of_the_calendar(
     assert found == (datetime(*begins, tzinfo=UTC), datetime(*ends, tzinfo=UTC))
 
 
-def test_no_two_take_the_last_message(parts: Parts, store: Repository, keys: KeyService) -> None:
+def test_no_two_take_the_last_message(
+    parts: Parts, store: Repository, keys: KeyService, place: Place
+) -> None:
     """Of sixteen at the same moment, in two processes, as many get through as are left."""
     entry = shared(keys)
     allow(store, key_limit=5)
-    elsewhere = Repository(f"sqlite:///{store._database.engine.url.database}")
+    elsewhere = place.opened()
     desks = (keys, KeyService(elsewhere, parts.safe, clock=lambda: NOW))
     start = threading.Barrier(16)
     outcomes: list[str] = []

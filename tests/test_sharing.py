@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 from pydantic import SecretStr
-from sqlalchemy import text
 
 from mohet_keys.errors import (
     ConflictError,
@@ -34,8 +33,10 @@ from mohet_keys.service import KeyService
 from mohet_keys.settings import Settings
 from mohet_keys.wiring import Parts
 from tests.leaks import canary
+from tests.places import Place, refuse_records
 from tests.team import ADA, BOB, CY, ROOT, join
 
+pytestmark = pytest.mark.usefixtures("on_both")
 SECRET, OTHER, THIRD = canary("gsk_"), canary("gsk_"), canary("gsk_")
 STRAY = "sk-or-v1-" + "0123456789abcdef" * 4
 
@@ -430,16 +431,11 @@ def test_a_role_counts_from_the_next_verb_on(parts: Parts, keys: KeyService) -> 
 
 
 def test_what_is_denied_stays_denied_when_it_cannot_be_recorded(
-    parts: Parts, keys: KeyService
+    keys: KeyService, place: Place
 ) -> None:
     """A full disk is no way in."""
     entry = shared(keys)
-    with parts.repository._database.writing() as connection:
-        connection.execute(
-            text(
-                "CREATE TRIGGER broken BEFORE INSERT ON event BEGIN SELECT RAISE(ABORT, 'no'); END"
-            )
-        )
+    refuse_records(place)
     with pytest.raises(DeniedError):
         keys.remove(entry.id, owner=BOB)
     with pytest.raises(NotFoundError):

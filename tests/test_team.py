@@ -19,6 +19,7 @@ from mohet_keys.wiring import Parts
 from tests.leaks import canary
 from tests.team import ADA, BOB, CY, ROOT, join
 
+pytestmark = pytest.mark.usefixtures("on_both")
 SECRET = canary("gsk_")
 
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 
 from mohet_keys.model import CheckResult, Diagnosis, Verdict
 from mohet_keys.repository import NewRow, Repository
+from mohet_keys.sealed import WrappedKey
 from mohet_keys.watches import Next, Watched
-from tests.masters import bare_store
+from tests.places import Place
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -20,14 +20,10 @@ FAR = NOW + timedelta(days=1)
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[Repository]:
+def store(place: Place) -> Iterator[Repository]:
     """An empty store with a data key."""
-    repository = bare_store(tmp_path)
-    with repository._database.writing() as connection:
-        connection.exec_driver_sql(
-            "INSERT INTO data_key (id, purpose, active, created_at) VALUES ('d', 'seal', 1, ?)",
-            (str(NOW.replace(tzinfo=None)),),
-        )
+    repository = place.opened()
+    repository.keyring.begin([WrappedKey("d", "m", "seal", b"")], sealing="d")
     yield repository
     repository.close()
 

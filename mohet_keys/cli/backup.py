@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
-from contextlib import closing, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,9 +10,7 @@ import typer
 
 from mohet_keys.cli import base, output
 from mohet_keys.cli.base import Done, Json, app
-from mohet_keys.errors import RefusedError, StoreError
-from mohet_keys.model import LOCAL_OWNER, Action, Doing
-from mohet_keys.settings import Settings
+from mohet_keys.errors import RefusedError
 
 if TYPE_CHECKING:
     from mohet_keys.backup import Saved
@@ -36,21 +32,8 @@ def back_up(file: Annotated[Path, File], json: Json = False) -> Done:
 
     settings = base.settings()
     saved = backup.save(settings, file)
-    _record(settings, "backup", f"to {file.name}")
+    base.record(settings, "backup", f"to {file.name}")
     return Done(output.document(_saved_object(saved)) if json else "\n".join(_saved_lines(saved)))
-
-
-def _record(settings: Settings, action: Action, detail: str) -> None:
-    """Put it on record, in the store as it is then. What cannot be recorded was done all the same:
-    a store that can only be read is one to make a backup of."""
-    from mohet_keys.repository import Repository
-
-    request = secrets.token_hex(6)
-    doing = Doing(
-        *(action, LOCAL_OWNER, LOCAL_OWNER, datetime.now(UTC)), detail=detail, request_id=request
-    )
-    with suppress(StoreError), closing(Repository(settings.store_url)) as repository:
-        repository.journal.begin(doing)
 
 
 def _saved_object(saved: Saved) -> dict[str, object]:
@@ -88,7 +71,7 @@ def bring_back(
     if not yes:
         raise RefusedError(_announced(candidate.inspect(settings, file)))
     restored = restore.restore(settings, file, locked=locked)
-    _record(settings, "restore", f"from {file.name}")
+    base.record(settings, "restore", f"from {file.name}")
     said = output.document(_restored_object(restored)) if json else _restored_text(restored)
     return Done(said)
 

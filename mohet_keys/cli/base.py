@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Coroutine, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any, TextIO, TypeVar
 
 import typer
@@ -12,8 +14,8 @@ import typer
 from mohet_keys import background
 from mohet_keys.cli import output
 from mohet_keys.cli.output import Shown
-from mohet_keys.errors import NotFoundError, RefusedError
-from mohet_keys.model import LOCAL_OWNER, KeyEntry
+from mohet_keys.errors import NotFoundError, RefusedError, StoreError
+from mohet_keys.model import LOCAL_OWNER, Action, Doing, KeyEntry
 from mohet_keys.providers import BY_SLUG, PROVIDERS, Provider
 from mohet_keys.settings import Settings
 
@@ -71,6 +73,22 @@ def settings() -> Settings:
             "on. Leave MOHET_DEMO out to use it on your own store."
         )
     return found
+
+
+def record(settings: Settings, action: Action, detail: str) -> None:
+    """Put something on record that was done with the store itself, in the store as it is then.
+
+    What cannot be recorded was done all the same: a store that can only be read is one to make a
+    backup of.
+    """
+    from mohet_keys.repository import Repository
+
+    request = secrets.token_hex(6)
+    doing = Doing(
+        *(action, LOCAL_OWNER, LOCAL_OWNER, datetime.now(UTC)), detail=detail, request_id=request
+    )
+    with suppress(StoreError), closing(Repository(settings.store_url)) as repository:
+        repository.journal.begin(doing)
 
 
 def row_of(slug: str) -> Provider:

@@ -17,14 +17,14 @@ from contextlib import suppress
 import typer
 from typer.main import get_command
 
-from mohet_keys.cli import activity, backup, base, keys, master_key, output, replace, transfer
+from mohet_keys.cli import activity, backup, base, copy, keys, master_key, output, replace, transfer
 from mohet_keys.cli.base import Done, write
 from mohet_keys.cli.input import WrongUse, refuse_secrets
 from mohet_keys.errors import InputError, MohetError, StoreError
 
 PROGRAM = "python -m mohet_keys"
 INTERRUPTED = 130
-COMMANDS = (keys, replace, transfer, activity, backup, master_key)
+COMMANDS = (keys, replace, transfer, activity, backup, copy, master_key)
 """The modules that add their commands to the program by being imported; shown in this order."""
 
 _PLACES = {module.__name__: place for place, module in enumerate(COMMANDS)}

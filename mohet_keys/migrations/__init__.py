@@ -6,6 +6,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection, inspect, text
 
+from mohet_keys import postgres_shape
 from mohet_keys.database import Database
 from mohet_keys.errors import StoreError
 
@@ -20,14 +21,16 @@ def migrate(database: Database) -> None:
     Several processes may start at once: the first takes the lock, the others find it done.
     """
     with database.reading() as connection:
-        if _version(connection) == HEAD:
+        if step_of(connection) == HEAD:
             return
-    with database.writing() as connection:
-        if _version(connection) != HEAD:
+    with database.alone() as connection:
+        if step_of(connection) != HEAD:
             _upgrade(connection)
+            if not database.file:
+                postgres_shape.settle(connection)
 
 
-def _version(connection: Connection) -> str | None:
+def step_of(connection: Connection) -> str | None:
     """The step the store is at; None for a new one. Raises StoreError for a step unknown here."""
     if not inspect(connection).has_table("alembic_version"):
         return None

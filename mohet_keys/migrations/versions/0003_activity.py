@@ -6,6 +6,7 @@ from alembic import op
 revision = "0003"
 down_revision = "0002"
 
+_NUMBER = sa.BigInteger().with_variant(sa.Integer, "sqlite")
 _KEPT = {"event": "id", "event_outcome": "event_id"}
 
 
@@ -33,7 +34,7 @@ def _refuse(table: str, what: str, verb: str, when: str = "") -> None:
 def _events() -> None:
     op.create_table(
         "event",
-        sa.Column("id", sa.Integer, primary_key=True),
+        sa.Column("id", _NUMBER, sa.Identity(), primary_key=True),
         sa.Column("at", sa.DateTime, nullable=False),
         sa.Column("actor", sa.Text, nullable=False),
         sa.Column("owner", sa.Text, nullable=False),
@@ -52,7 +53,7 @@ def _events() -> None:
     op.create_index("event_key", "event", ["key_id", "id"])
     op.create_table(
         "event_outcome",
-        sa.Column("event_id", sa.Integer, sa.ForeignKey("event.id"), primary_key=True),
+        sa.Column("event_id", _NUMBER, sa.ForeignKey("event.id"), primary_key=True),
         sa.Column("at", sa.DateTime, nullable=False),
         sa.Column("result", sa.Text, nullable=False),
         sa.Column("detail", sa.Text, nullable=False),

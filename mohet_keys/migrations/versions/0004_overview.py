@@ -6,6 +6,8 @@ from alembic import op
 revision = "0004"
 down_revision = "0003"
 
+_NUMBER = sa.BigInteger().with_variant(sa.Integer, "sqlite")
+
 
 def upgrade() -> None:
     """Make the tables; a secret that is here already counts as old as the last change of its key
@@ -20,7 +22,9 @@ def upgrade() -> None:
     op.create_index("api_key_secret", "api_key", ["owner", "has_secret", "secret_at", "rank", "id"])
     op.create_index("key_check_expires", "key_check", ["expires_at", "key_id", "revision"])
     told = sa.text("action != 'watch'")
-    op.create_index("event_told", "event", ["owner", "id"], sqlite_where=told)
+    op.create_index(
+        "event_told", "event", ["owner", "id"], sqlite_where=told, postgresql_where=told
+    )
     _history()
     _use()
     op.create_table(
@@ -39,7 +43,7 @@ def _key_id(*, primary_key: bool) -> sa.Column[str]:
 def _history() -> None:
     op.create_table(
         "check_history",
-        sa.Column("id", sa.Integer, primary_key=True),
+        sa.Column("id", _NUMBER, sa.Identity(), primary_key=True),
         _key_id(primary_key=False),
         sa.Column("at", sa.DateTime, nullable=False),
         sa.Column("verdict", sa.Text, nullable=False),
@@ -55,9 +59,9 @@ def _history() -> None:
         sa.Column("hour", sa.DateTime, primary_key=True),
         sa.Column("provider", sa.Text, primary_key=True),
         sa.Column("verdict", sa.Text, primary_key=True),
-        sa.Column("checks", sa.Integer, nullable=False),
-        sa.Column("timed", sa.Integer, nullable=False),
-        sa.Column("latency_ms", sa.Integer, nullable=False),
+        sa.Column("checks", _NUMBER, nullable=False),
+        sa.Column("timed", _NUMBER, nullable=False),
+        sa.Column("latency_ms", _NUMBER, nullable=False),
     )
 
 
@@ -66,10 +70,10 @@ def _use() -> None:
         "daily_use",
         _key_id(primary_key=True),
         sa.Column("day", sa.Text, primary_key=True),
-        sa.Column("requests", sa.Integer, nullable=False),
-        sa.Column("errors", sa.Integer, nullable=False),
-        sa.Column("tokens_in", sa.Integer, nullable=False),
-        sa.Column("tokens_out", sa.Integer, nullable=False),
+        sa.Column("requests", _NUMBER, nullable=False),
+        sa.Column("errors", _NUMBER, nullable=False),
+        sa.Column("tokens_in", _NUMBER, nullable=False),
+        sa.Column("tokens_out", _NUMBER, nullable=False),
         sa.Column("last_at", sa.DateTime, nullable=False),
     )
     op.create_index("daily_use_day", "daily_use", ["day"])

@@ -9,6 +9,7 @@ from alembic import op
 revision = "0006"
 down_revision = "0005"
 
+_NUMBER = sa.BigInteger().with_variant(sa.Integer, "sqlite")
 _LISTS = {
     "api_key_name": ("provider", "name_key"),
     "api_key_age": ("provider", "created_at", "id"),
@@ -50,7 +51,7 @@ def upgrade() -> None:
     )
     op.create_table(
         "notice",
-        sa.Column("id", sa.Integer, primary_key=True),
+        sa.Column("id", _NUMBER, sa.Identity(), primary_key=True),
         sa.Column("person", sa.Text, nullable=False),
         sa.Column("at", sa.DateTime, nullable=False),
         sa.Column("words", sa.Text, nullable=False),
@@ -76,10 +77,10 @@ def _rules() -> None:
         sa.Column("person", sa.Text, primary_key=True),
         sa.Column("day", sa.Text, primary_key=True),
         sa.Column("key_id", sa.Text, primary_key=True),
-        sa.Column("requests", sa.Integer, nullable=False),
-        sa.Column("errors", sa.Integer, nullable=False),
-        sa.Column("tokens_in", sa.Integer, nullable=False),
-        sa.Column("tokens_out", sa.Integer, nullable=False),
+        sa.Column("requests", _NUMBER, nullable=False),
+        sa.Column("errors", _NUMBER, nullable=False),
+        sa.Column("tokens_in", _NUMBER, nullable=False),
+        sa.Column("tokens_out", _NUMBER, nullable=False),
     )
     op.create_index("person_use_key", "person_use", ["key_id", "day"])
     op.create_index("person_use_day", "person_use", ["day"])
