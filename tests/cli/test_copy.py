@@ -16,18 +16,21 @@ from mohet_keys.cli import main
 from mohet_keys.journal import Wanted
 from mohet_keys.model import LOCAL_OWNER
 from mohet_keys.settings import Settings
-from tests.cli.test_backup import Shell
+from tests.masters import started
 from tests.places import Place, place_of
+from tests.shell import Shell
+from tests.test_backup import add
 
 PASSWORD = "correct-horse-battery"
 
 
 @pytest.fixture
-def shell(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], settings: Settings
-) -> Shell:
-    """Commands on a SQLite store with two keys."""
-    return Shell(monkeypatch, capsys, settings)
+def shell(shell: Shell) -> Shell:
+    """Commands in this process, on a SQLite store with keys A and B."""
+    with started(shell.folder) as parts:
+        for name in ("A", "B"):
+            add(parts, name)
+    return shell
 
 
 @pytest.fixture
@@ -60,7 +63,7 @@ def test_a_copy_says_how_much_it_is_and_what_comes_next(shell: Shell, target: Pl
 
 def test_a_copy_in_json(shell: Shell, target: Place) -> None:
     """Source, target, and the rows of each table."""
-    document = shell.json("copy", "--to", target.url)
+    document = shell("copy", "--to", target.url, "--json").json
     assert (document["source"], document["target"], document["keys"]) == ("sqlite", "postgresql", 2)
     assert document["rows"]["api_key"] == 2
 
