@@ -536,7 +536,7 @@ def test_t49_without_the_record_it_would_be_sent(
 ) -> None:
     """The twin: where nothing is recorded the same use reaches the server."""
 
-    def forget(_journal: Journal, doings: Sequence[Doing]) -> list[int]:
+    def forget(_journal: Journal, doings: Sequence[Doing], _rules: object = None) -> list[int]:
         return [0] * len(doings)
 
     monkeypatch.setattr(Journal, "begin_all", forget)
