@@ -20,12 +20,15 @@ from datetime import UTC, datetime
 from itertools import groupby
 from typing import Any, cast
 
-from mohet_keys import answers, discovery
+from mohet_keys import answers, diagnosis, discovery, exchange, probes, recommend, talk
 from mohet_keys.hearing import Hearing, asked_of
 from mohet_keys.http import Guards, Limits, Outbound
 from mohet_keys.model import Delta, OpenedKey
 from mohet_keys.validation import ValidationService
 from tests.asking import key
+
+LOADED = (diagnosis, exchange, probes, recommend, talk)
+"""What the product loads with its first question, which is no cost of an answer."""
 
 AT_ONCE = 4
 
