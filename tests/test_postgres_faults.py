@@ -493,7 +493,7 @@ def test_t58_restarts_under_fifty_writes_a_second() -> None:
     stopped in order, was killed, or threw everybody out; each time it goes on within five seconds
     after it was back."""
     with serving() as server:
-        command = [sys.executable, "-m", "tests.storm", "steady", server.url("{}"), "8"]
+        command = [sys.executable, "-m", "tests.storm", "steady", server.url("{}"), "16"]
         with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as writing:
             assert writing.stdout is not None
             assert writing.stdout.readline() == "ready\n"
