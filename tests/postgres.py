@@ -96,11 +96,14 @@ class Server:
         return self._programs
 
     def make(self) -> None:
-        """Make its files: once, and for each further server a copy of them."""
-        if not _made:
-            _made.append(TemporaryDirectory(prefix="mohet-pg-"))
-            self._initialize(Path(_made[0].name) / "data")
-        subprocess.run(["cp", "-a", f"{_made[0].name}/data", str(self.data)], check=True)
+        """Make its files: once, and for each further server a copy of them.
+
+        Once more when somebody tidied the temporary files up meanwhile.
+        """
+        if not (_made and Path(_made[-1].name, "data").exists()):
+            _made.append(TemporaryDirectory(prefix="mohet-pg-", ignore_cleanup_errors=True))
+            self._initialize(Path(_made[-1].name) / "data")
+        subprocess.run(["cp", "-a", f"{_made[-1].name}/data", str(self.data)], check=True)
 
     def _initialize(self, target: Path) -> None:
         if os.geteuid() == 0:
