@@ -23,7 +23,7 @@ from tests.browser.test_access import CONTROLS, NAMELESS, reach
 from tests.browser.waiting import Stopwatch, until
 from tests.team import allow
 
-WITHIN = 5.0
+WITHIN = 10.0
 """Seconds within which the end of a sign-in has to be seen."""
 LONG = "Say 2000 words"
 
