@@ -34,6 +34,10 @@ def overview(page: Page, url: str) -> None:
     """All keys at a glance."""
     page.goto(f"{url}/overview")
     expect(page.get_by_text("Needs attention").first).to_be_visible()
+    expect(page.get_by_test_id("stDataFrame").locator("canvas").first).to_be_visible()
+    # What stands below comes last, and moves what is above until then.
+    chart = page.get_by_test_id("stVegaLiteChart").locator("svg, canvas")
+    expect(chart.first).to_be_visible()
 
 
 def chat(page: Page, url: str) -> None:
@@ -61,7 +65,7 @@ def replace(page: Page, url: str) -> None:
 Shot = Callable[[Page, str], None]
 SHOTS: dict[str, tuple[Shot, int, str]] = {
     "api_keys": (api_keys, 860, "light"),
-    "overview": (overview, 1180, "light"),
+    "overview": (overview, 1390, "light"),
     "chat": (chat, 760, "light"),
     "activity": (activity, 820, "light"),
     "replace": (replace, 860, "dark"),
