@@ -83,7 +83,11 @@ class Tab:
         self._connection.send(asked.SerializeToString())
 
     def next(self) -> str:
-        """What the next run draws, that nobody here asked for."""
+        """What the next run draws, that nobody here asked for.
+
+        A run that ended early for another, as one does that leads to another page, is not the end:
+        the server is still at work.
+        """
         self.seen = []
         while True:
             said = ForwardMsg()
@@ -91,7 +95,9 @@ class Tab:
             self.seen.append(said)
             if said.WhichOneof("type") == "new_session":
                 self.session = said.new_session.initialize.session_id
-            if said.WhichOneof("type") == "script_finished":
+            if said.script_finished == ForwardMsg.FINISHED_EARLY_FOR_RERUN:
+                self.seen = []
+            elif said.WhichOneof("type") == "script_finished":
                 return "\n".join(map(str, self.seen))
 
     @property
