@@ -17,7 +17,7 @@ from mohet_keys.simulator.server import Simulator
 from mohet_keys.ui import places
 from tests.browser.chat_screen import ChatScreen
 from tests.browser.identity_provider import PEOPLE, IdentityProvider, TeamServer
-from tests.browser.screen import ApiKeys
+from tests.browser.screen import ApiKeys, expect_to_fit
 from tests.browser.secrets import good
 from tests.browser.test_access import CONTROLS, NAMELESS, reach
 from tests.browser.waiting import Stopwatch, until
@@ -260,8 +260,7 @@ def test_the_way_in_and_out_fits_every_window(people: People, width: int) -> Non
     for _ in range(2):
         nameless = ada.page.evaluate(f"({NAMELESS})(document.body, '{CONTROLS}')")
         assert nameless == []
-        wide = ada.page.evaluate("document.documentElement.scrollWidth")
-        assert wide <= width
+        expect_to_fit(ada.page, width, 800)
         if ada.way_in.count():
             reach(ada.page, "Sign in with Example")
             ada.page.keyboard.press("Enter")
