@@ -127,6 +127,23 @@ def test_the_page_fits_a_phone(app: AppServer, simulator: Simulator, page: Page)
     assert second["y"] > first["y"] + first["height"] - 2
 
 
+def test_the_buttons_of_a_row_stand_in_one_line(
+    app: AppServer, simulator: Simulator, page: Page
+) -> None:
+    """Also when one card has more to say than the one beside it."""
+    seed(app, "groq", simulator.endpoint("groq"), "One", "Two")
+    keys = ApiKeys(page, app.url)
+    keys.open("groq")
+    keys.check("One")
+    expect(keys.card("One")).to_contain_text("answered in")
+    names = ("One", "Two")
+    texts = [box_of(keys.card(name).get_by_test_id("stMarkdown").nth(1)) for name in names]
+    assert texts[0]["height"] > texts[1]["height"]
+    ends = [box_of(keys.card(n).get_by_role("button", name="Check API Key")) for n in names]
+    assert ends[0]["y"] == ends[1]["y"]
+    assert ends[0]["x"] != ends[1]["x"]
+
+
 def test_the_dark_theme_is_dark(app: AppServer, page: Page) -> None:
     """A browser that prefers dark gets light words on a dark page."""
     page.emulate_media(color_scheme="dark")
