@@ -88,7 +88,7 @@ def test_from_the_figures_to_the_key_and_back(busy: AppServer, page: Page) -> No
     expect(drawer.get_by_role("row", include_hidden=True).filter(has_text="Added")).to_have_count(1)
     drawer.get_by_role("tab", name="Use").click()
     expect(drawer.get_by_text("1 message, 0 of them failed")).to_be_visible()
-    page.keyboard.press("Escape")
+    drawer.press("Escape")  # the tabs, drawn anew, may have lost the focus
     expect(drawer).to_have_count(0)
     settled(page)
 
