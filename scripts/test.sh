@@ -16,7 +16,7 @@ if [ $# -gt 0 ]; then
 fi
 
 FEW=5
-ONE=(tests/cli tests/pages tests/simulator tests/ui tests/test_[a-e]*.py)
+ONE=(tests/cli tests/pages tests/simulator tests/ui tests/test_[a-f]*.py)
 declare -A lots=(
     [browser]="tests/browser"
     [one]="${ONE[*]}"
