@@ -6,12 +6,12 @@ What is denied to others is on record.
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
+from mohet_keys import logs
 from mohet_keys.errors import DeniedError, NotFoundError, RuleError, StoreError
 from mohet_keys.journal import about
 from mohet_keys.model import LOCAL_OWNER, LOCAL_PERSON, Doing, KeyEntry, Person, Role
@@ -122,7 +122,7 @@ class Rights:
             *("denied", asked.person.id, asked.person.id, self._clock()),
             result="refused",
             detail=f"tried to {asked.tried}",
-            request_id=secrets.token_hex(6),
+            request_id=logs.id_to_record(),
             mark="",
         )
         if asked.entry is not None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Literal
 
+from mohet_keys import logs
 from mohet_keys.errors import RefusedError
 from mohet_keys.journal import about
 from mohet_keys.model import LOCAL_OWNER, Action, Doing, KeyEntry, Person, Role
@@ -200,7 +200,7 @@ class Team:
             self._repository.rules.save(rules, doing=doing)
 
     def _doing(self, action: Action, actor: str, owner: str, detail: str = "") -> Doing:
-        request = secrets.token_hex(6)
+        request = logs.id_to_record()
         return Doing(action, actor, owner, self._clock(), detail=detail, request_id=request)
 
 
