@@ -191,13 +191,16 @@ class Team:
 
         return doing
 
-    def set_rules(self, rules: TeamRules, *, owner: str) -> None:
-        """Have these rules hold for all from now on. Raises RefusedError for what can be none."""
+    def set_rules(self, rules: TeamRules, *, owner: str, seen: TeamRules | None = None) -> None:
+        """Have these rules hold for all from now on, in the place of those that were `seen`.
+
+        Raises RefusedError for what can be none, and ConflictError when others hold by now.
+        """
         with self._rights.asking("change the rules", owner) as asked:
             asked.to_administer()
-            before = self._repository.rules.find()
+            before = self._repository.rules.find() if seen is None else seen
             doing = self._doing("rules", owner, owner, _what_changed(before, rules))
-            self._repository.rules.save(rules, doing=doing)
+            self._repository.rules.save(rules, doing=doing, seen=seen)
 
     def _doing(self, action: Action, actor: str, owner: str, detail: str = "") -> Doing:
         request = logs.id_to_record()
