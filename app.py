@@ -12,7 +12,7 @@ from starlette.routing import Route
 from mohet_keys.ui import memory
 
 with memory.loading():
-    from mohet_keys.ui import access, downloads, resources, unforeseen
+    from mohet_keys.ui import access, downloads, origin, resources, unforeseen
     from mohet_keys.ui.server import (
         SecurityHeaders,
         at_the_door,
@@ -38,6 +38,7 @@ app = st.App(
         Middleware(access.Requests, behind_proxy=resources.has_team()),
         Middleware(SecurityHeaders),
         *only_near,
+        Middleware(origin.OwnPages),
     ],
     on_script_error=unforeseen.say,
 )
