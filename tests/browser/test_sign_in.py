@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 from pydantic import SecretStr
 
 from mohet_keys.background import shared
-from mohet_keys.model import NewKey
+from mohet_keys.model import NewKey, Role
 from mohet_keys.simulator.server import Simulator
 from mohet_keys.ui import places
 from tests.browser.chat_screen import ChatScreen
@@ -275,6 +276,40 @@ def test_t45_who_is_disabled_while_chatting_is_led_out(
     expect(ada.page.get_by_text("You may not use Mohet Keys any more")).to_be_visible()
     grace.page.reload()
     expect(grace.menu).to_be_visible()
+    parts.close()
+
+
+def test_t45_who_is_demoted_while_chatting_administers_no_more(
+    team: TeamServer, people: People, simulator: Simulator
+) -> None:
+    """The reply goes on, for a member may chat; an open page of administrators does nothing."""
+    grace = people("grace")
+    grace.sign_in()
+    expect(grace.menu).to_be_visible()
+    seed(team, simulator, "grace@example.com")
+    simulator.world.pace = 0.05
+    parts = team.parts()
+    for who in ("ada", "alan"):
+        parts.repository.people.arrived(f"{who}@example.com", who, datetime.now(UTC))
+    administers = grace.another_tab("team")
+    button = administers.get_by_role("button", name="Disable").first
+    expect(button).to_be_visible()
+    chat = ChatScreen(grace.page, team.url)
+    chat.open()
+    chat.send(LONG)
+    expect(chat.reply()).to_contain_text("A simulated model says")
+
+    parts.team.set_role("ada@example.com", Role.ADMINISTRATOR, owner="grace@example.com")
+    parts.team.set_role("grace@example.com", Role.MEMBER, owner="ada@example.com")
+    button.click()
+    expect(administers.get_by_role("dialog")).to_have_count(0)
+    expect(administers.get_by_role("heading", name="Rules for all")).to_have_count(0)
+    so_far = len(chat.reply().inner_text())
+    until(lambda: len(chat.reply().inner_text()) > so_far + 20)
+    grace.page.get_by_role("button", name="Stop").click()
+    expect(chat.reply()).to_contain_text("Stopped.")
+    expect(grace.page.get_by_role("link", name="Team")).to_have_count(0)
+    assert not any(each.disabled for each in parts.repository.people.everyone())
     parts.close()
 
 
