@@ -58,6 +58,7 @@ class Tab:
             additional_headers=[("Cookie", cookies), *(headers or [])],
             subprotocols=[Subprotocol(each) for each in ("streamlit", token, resume) if each],
             max_size=None,
+            max_queue=None,  # what nobody reads holds up no goodbye
             open_timeout=PATIENCE,
             proxy=None,
             **(way or {}),
@@ -95,14 +96,15 @@ class Tab:
         asked.rerun_script.widget_states.MergeFromString(widgets)
         self._connection.send(asked.SerializeToString())
 
-    def press(self, key: str, page: str = "", **typed: str) -> str:
+    def press(self, key: str, page: str = "", *, wait: bool = True, **typed: str) -> str:
         """Press a button that was drawn last, with texts in fields beside it, and return all that
-        is drawn then. Buttons and fields go by the end of their keys."""
+        is drawn then; nothing without waiting. Buttons and fields go by the end of their keys."""
         states = WidgetStates()
         states.widgets.append(WidgetState(id=self.widget(key), trigger_value=True))
         for field, text in typed.items():
             states.widgets.append(WidgetState(id=self.widget(f".{field}"), string_value=text))
-        return self.run(page, widgets=states.SerializeToString())
+        self.send(page, widgets=states.SerializeToString())
+        return self.next() if wait else ""
 
     def widget(self, key: str) -> str:
         """The id of a widget that was drawn last, by the end of its key."""

@@ -322,9 +322,12 @@ class Machine:
 
     def served(self, request: str) -> list[str]:
         """To which ports nginx turned for a request, by its id, in order."""
-        lines = map(json.loads, self.log().splitlines())
-        found = [line["process"] for line in lines if line["request"] == request]
-        return [part.rpartition(":")[2] for part in ", ".join(found).split(", ") if part]
+        until = time.monotonic() + PATIENCE
+        while not (found := [line for line in self.log().splitlines() if request in line]):
+            assert time.monotonic() < until, f"{request} is not in the log"
+            time.sleep(0.01)  # it is written down after it was answered
+        processes: str = json.loads(found[0])["process"]
+        return [part.rpartition(":")[2] for part in processes.split(", ")]
 
     def end(self) -> None:
         """End all that runs."""
