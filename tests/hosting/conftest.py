@@ -1,4 +1,4 @@
-"""The machine that the document was followed on, once for all tests of a module."""
+"""The machine that the document was followed on, once for all tests here."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.hosting.machine import Machine, deployed
 from tests.team import allow
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
     """Two processes, PostgreSQL and nginx, as the document has them."""
     with pytest.MonkeyPatch.context() as patch:
@@ -25,7 +25,7 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
             yield running
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def simulator() -> Iterator[Simulator]:
     """The six providers, in which a chat takes its time."""
     with Simulator() as running:

@@ -257,7 +257,9 @@ class Machine:
 
     def stop(self, port: int, how: signal.Signals = signal.SIGTERM) -> None:
         """End a process; SIGKILL is how it may be ended at any time."""
-        process = self._apps.pop(port)
+        process = self._apps.pop(port, None)
+        if process is None:
+            return
         process.send_signal(how)
         try:
             process.wait(PATIENCE)
@@ -368,6 +370,10 @@ class Machine:
         """A browser's tab, through nginx."""
         plain, context = self.line()
         return Tab(URL, user=user, way={"sock": plain, "ssl": context}, **more)
+
+    def tab_at(self, port: int, who: str = "ada", **more: Any) -> Tab:
+        """A tab of somebody who was at this process before."""
+        return self.tab(self.cookie(who), cookies=f"mohet_process={port}", **more)
 
     def cookie(self, who: str, nonce: str = "one") -> str:
         """The cookie that somebody has after they signed in."""
