@@ -67,6 +67,7 @@ def test_t45_t58_what_one_process_ends_stops_the_reply_in_the_other(
     who = "ada" if what == "deleted" else "alan"
     owner = f"{who}@example.com"
     parts.repository.people.arrived(owner, who.title(), datetime.now(UTC), administrator=False)
+    save(parts, simulator, f"Kept {what}", owner)
     entry = save(parts, simulator, f"Flowing {what}", owner, selected=True)
     here, there = machine.ports
     with machine.tab_at(here, who) as chatting, machine.tab_at(there, who) as deleting:
@@ -84,7 +85,8 @@ def test_t45_t58_what_one_process_ends_stops_the_reply_in_the_other(
             parts.repository.people.disable(owner)
         until(lambda: not any(simulator.world.active.values()), SOON)
         took = time.monotonic() - began
-        assert TOLD[what] in chatting.next()
+        while TOLD[what] not in chatting.next():
+            pass  # it is drawn within patience, or that ends it
     print(f"\nthe reply ended {took:.2f} s after its key was {what}")  # noqa: T201  # measured
 
 
