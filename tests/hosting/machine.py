@@ -186,7 +186,7 @@ class Machine:
         target.mkdir(parents=True)
         for name in _TREE:
             copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy2
-            copy(ROOT / name, target / name)  # type: ignore[operator]
+            copy(ROOT / name, target / name)
         (target / ".streamlit" / "secrets.toml").unlink(missing_ok=True)
         for path in (target / "deploy").iterdir():
             path.write_text(self.here(path.read_text()))

@@ -12,11 +12,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
+from websockets.exceptions import InvalidStatus
 
 from mohet_keys.ui.server import HEADERS
 from tests.browser.app_server import AppServer
 from tests.hosting.machine import NAME, URL, Machine
-from tests.sink import Sink
+from tests.sink import Sink, reply
 
 IDENTITY = (
     "X-Forwarded-Email",
@@ -174,6 +175,31 @@ def test_t44_t48_a_forged_header_names_nobody(
         other.tab(headers=[(HEADER, "ada@example.com")]) as tab,
     ):
         assert ("No API keys yet" in tab.run("api_keys")) is passes
+
+
+@pytest.mark.parametrize(
+    ("status", "inside"), [("202 Accepted", True), ("401 Unauthorized", False)]
+)
+def test_t44_whom_the_proxy_of_a_sign_in_names_is_in(
+    machine: Machine, believing: AppServer, status: str, inside: bool
+) -> None:
+    """With the lines for it turned on, nginx asks that proxy and says what it says, whatever a
+    visitor sends besides; whom it does not let in gets nothing."""
+    text = (machine.root / "etc/nginx/sites-available/mohet-keys").read_text().replace("#@", "")
+    answer = reply(b"", "X-Auth-Request-Email: grace@example.com", status=status)
+    with Sink(answer) as sign_in:
+        text = text.replace("127.0.0.1:4180", f"127.0.0.1:{sign_in.port}")
+        with other_site(machine, text, believing.port) as other:
+            assert (other.ask("/").status == 200) is inside
+            if inside:
+                with other.tab(headers=[(HEADER, "root@example.com")]) as tab:
+                    drawn = tab.run("api_keys")
+                assert "No API keys yet" in drawn
+                assert "Grace" in drawn.title()
+            else:
+                with pytest.raises(InvalidStatus):
+                    other.tab(headers=[(HEADER, "root@example.com")])
+    assert b"root@" not in sign_in.received
 
 
 @contextmanager
