@@ -17,7 +17,7 @@ from websockets.exceptions import InvalidStatus
 from mohet_keys.ui.server import HEADERS
 from tests.browser.app_server import AppServer
 from tests.hosting.machine import NAME, URL, Machine
-from tests.sink import Sink, reply
+from tests.sink import Sink, port_of_nobody, reply
 
 IDENTITY = (
     "X-Forwarded-Email",
@@ -248,17 +248,40 @@ def test_the_cookie_is_for_this_site_alone(machine: Machine) -> None:
     assert "mohet_process" not in str(machine.ask("/").headers)
 
 
-def test_the_log_has_no_queries_and_no_tickets(machine: Machine) -> None:
-    """A sign-in has its code in the query, and the address of a download is as good as a ticket."""
-    for path in (
-        "/oauth2callback?code=c0de&state=st4te",
-        "/download/t1cket",
-        "/_stcore/upload_file/s3ssion/f1le",
-        "/media/m3dia.bin",
-    ):
-        machine.ask(path, ("Referer", f"{URL}{path}"))
+TICKETS = (
+    "/oauth2callback?code=c0de&state=st4te",
+    "/download/t1cket",
+    "/_stcore/upload_file/s3ssion/f1le",
+    "/media/m3dia.bin",
+)
+
+
+def test_the_logs_have_no_queries_and_no_tickets(machine: Machine) -> None:
+    """A sign-in has its code in the query, and the address of a download is as good as a ticket.
+    That goes for the log of errors too, when no process is there."""
+    for path in TICKETS:
+        machine.ask(path)
+    text = (machine.root / "etc/nginx/sites-available/mohet-keys").read_text()
+    with other_site(machine, text, port_of_nobody()) as broken:
+        for path in (*TICKETS, "/overview"):
+            assert broken.ask(path).status == 502
+        broken.served(broken.ask("/overview").headers["x-request-id"])
+        errors = broken.log("mohet-keys-error.log")
+    assert 'request: "GET /overview HTTP/1.1"' in errors
     logs = "".join(map(machine.log, ("mohet-keys.log", "mohet-keys-error.log", "error.log")))
     for place in ("/oauth2callback", "/download/...", "/_stcore/upload_file/...", "/media/..."):
         assert f'"path":"{place}"' in logs
     for secret in ("c0de", "st4te", "t1cket", "s3ssion", "f1le", "m3dia"):
-        assert secret not in logs
+        assert secret not in logs + errors + broken.log()
+
+
+@pytest.mark.parametrize("path", ["/", "/oauth2callback"])
+def test_who_asks_too_often_has_to_wait(machine: Machine, path: str) -> None:
+    """The limits hold; here they are so low that no machine is too slow to reach them."""
+    text = (machine.root / "etc/nginx/sites-available/mohet-keys").read_text()
+    text = re.sub(
+        r"rate=\d+r/s", "rate=1r/m", re.sub(r" burst=\d+( nodelay)?;", " burst=3 nodelay;", text)
+    )
+    with other_site(machine, text, port_of_nobody()) as strict:
+        answers = [strict.ask(path).status for _ in range(6)]
+    assert answers == [502] * 4 + [429] * 2

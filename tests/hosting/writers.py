@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
 from threading import Thread
 
@@ -33,6 +33,7 @@ class Writers:
     """Two processes of the product that write, and what they were told."""
 
     def __init__(self, machine: Machine, rate: int) -> None:
+        self._since = (0.0, 0)
         self._said: dict[str, list[str]] = {owner: [] for owner in WRITERS}
         self._processes = [self._begun(machine, owner, rate / len(WRITERS)) for owner in WRITERS]
         self._threads = [
@@ -68,6 +69,16 @@ class Writers:
             for owner, said in self._said.items()
         }
 
+    def count(self) -> None:
+        """Count them from now on."""
+        self._since = (time.monotonic(), sum(map(len, self.names.values())))
+
+    @property
+    def rate(self) -> float:
+        """How many a second were acknowledged since they are counted."""
+        at, before = self._since
+        return (sum(map(len, self.names.values())) - before) / (time.monotonic() - at)
+
     @property
     def failed(self) -> set[str]:
         """What was refused so far, in words."""
@@ -99,13 +110,15 @@ def _hear(process: subprocess.Popen[str], said: list[str]) -> None:
 
 
 @contextmanager
-def writing(machine: Machine, parts: Parts, rate: int = 50) -> Iterator[Writers]:
+def writing(machine: Machine, rate: int = 50) -> Iterator[Writers]:
     """Two processes write so often in a second, until they are killed at the end of the block."""
-    for owner in WRITERS:
-        parts.repository.people.arrived(owner, owner, datetime.now(UTC), administrator=False)
+    with closing(machine.parts()) as parts:
+        for owner in WRITERS:
+            parts.repository.people.arrived(owner, owner, datetime.now(UTC), administrator=False)
     writers = Writers(machine, rate)
     try:
-        writers.wait_for(5)
+        writers.wait_for(1)
+        writers.count()
         yield writers
     finally:
         writers.kill()
