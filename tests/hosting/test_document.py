@@ -48,6 +48,14 @@ def test_every_file_is_used() -> None:
     assert [path.name for path in DEPLOY.iterdir() if f"deploy/{path.name} " not in told] == []
 
 
+def test_what_is_listened_to_is_so_in_both_worlds() -> None:
+    """The lines for IPv6 are left out where the tests run, so they are compared with the others."""
+    lines = re.findall(r"^ *listen (.+);$", (DEPLOY / "nginx.conf").read_text(), re.MULTILINE)
+    newer = [line.removeprefix("[::]:") for line in lines if line.startswith("[::]:")]
+    assert newer == [line for line in lines if not line.startswith("[")]
+    assert len(newer) == 3
+
+
 def test_every_setting_of_the_example_is_one() -> None:
     """Also those that are commented out."""
     text = (DEPLOY / "mohet-keys.env.example").read_text()
