@@ -7,16 +7,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import Connection, func, insert, select, update
 
 from mohet_keys.database import Database
 from mohet_keys.model import CheckResult, KeyEntry, Verdict
+from mohet_keys.pruning import prune
 from mohet_keys.queries import is_seen_by
 from mohet_keys.rows import storable
 from mohet_keys.tables import HOUR, KEY, SEEN
 
-_AT_ONCE = 500
-"""Lines that go in one transaction, so that nobody waits for it."""
 _UNTOLD = {Verdict.UNCHECKED, Verdict.LOCKED}
 
 
@@ -100,16 +99,9 @@ class History:
             ]
 
     def prune(self, before: datetime) -> int:
-        """Delete what is older, a little at a time. Returns how many lines went."""
-        gone = 0
-        while True:
-            old = select(SEEN.c.id).where(SEEN.c.at < before).limit(_AT_ONCE)
-            with self._database.writing() as connection:
-                went = connection.execute(delete(SEEN).where(SEEN.c.id.in_(old))).rowcount
-                connection.execute(delete(HOUR).where(HOUR.c.hour < before))
-            gone += went
-            if went < _AT_ONCE:
-                return gone
+        """Delete what is older. Returns how many checks went."""
+        prune(self._database, HOUR, HOUR.c.hour < before)
+        return prune(self._database, SEEN, SEEN.c.at < before)
 
 
 def write(connection: Connection, entry: KeyEntry, result: CheckResult) -> None:

@@ -11,6 +11,7 @@ from sqlalchemy import Connection, delete, insert, select
 
 from mohet_keys.database import Database
 from mohet_keys.model import KeyEntry
+from mohet_keys.pruning import prune
 from mohet_keys.rows import storable
 from mohet_keys.tables import NOTICE
 
@@ -55,8 +56,7 @@ class Notices:
 
     def prune(self, before: datetime) -> int:
         """Delete what nobody came back for. Returns how many notices went."""
-        with self._database.writing() as connection:
-            return connection.execute(delete(NOTICE).where(NOTICE.c.at < before)).rowcount
+        return prune(self._database, NOTICE, NOTICE.c.at < before)
 
 
 def tell(

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
-from sqlalchemy import ColumnElement, Connection, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, func, insert, select, update
 
 from mohet_keys.database import Database
 from mohet_keys.errors import LimitError
 from mohet_keys.model import Spent
+from mohet_keys.pruning import prune
 from mohet_keys.queries import is_seen_by
 from mohet_keys.rules import TeamRules
 from mohet_keys.tables import KEY, PERSON_USE, RULE, USE
@@ -89,15 +90,11 @@ class Uses:
 
     def prune_people(self, before: date) -> int:
         """Delete the days before of everybody's use. Returns how many lines went."""
-        with self._database.writing() as connection:
-            old = delete(PERSON_USE).where(PERSON_USE.c.day < before.isoformat())
-            return connection.execute(old).rowcount
+        return prune(self._database, PERSON_USE, PERSON_USE.c.day < before.isoformat())
 
     def prune(self, before: date) -> int:
         """Delete the days before. Returns how many lines went."""
-        with self._database.writing() as connection:
-            old = delete(USE).where(USE.c.day < before.isoformat())
-            return connection.execute(old).rowcount
+        return prune(self._database, USE, USE.c.day < before.isoformat())
 
 
 def add(connection: Connection, key_id: str, owner: str, at: datetime, spent: Spent) -> None:

@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # Runs the tests: test.sh PYTHON [arguments of pytest]
 #
-# Without arguments the tests with a browser run beside all others. Both mostly wait, so two cores
-# do in half the time what one after the other takes. A third process beside them makes the tests
-# that watch the clock wait too long for their turn.
+# Without arguments they run in three lots side by side: all mostly wait, so two cores do in half
+# the time what one after the other takes. A test that watches the clock may then wait too long for
+# its turn. So what failed beside the others runs once more when nothing else does, and it is said
+# which tests needed that. What fails again has failed, and so has everything when many fail.
 set -euo pipefail
 python=$1
 shift
@@ -14,39 +15,74 @@ if [ $# -gt 0 ]; then
     exec "$python" -m pytest "$@"
 fi
 
-logs=$(mktemp -d)
+FEW=5
+ONE=(tests/cli tests/pages tests/simulator tests/ui tests/test_[a-f]*.py)
+declare -A lots=(
+    [browser]="tests/browser"
+    [one]="${ONE[*]}"
+    [two]="tests --ignore=tests/browser ${ONE[*]/#/--ignore=}"
+)
 declare -A running=()
+logs=$(mktemp -d)
 
-begin() { # NAME, arguments of pytest
-    local name=$1
+run() { # LOT, further arguments of pytest
+    local lot=$1
     shift
-    (
-        trap - INT # so that Ctrl-C ends all of them, each with its tidying up
-        exec "$python" -m pytest -o cache_dir=".pytest_cache/$name" "$@"
-    ) >"$logs/$name" 2>&1 &
-    running[$name]=$!
+    # shellcheck disable=SC2086  # a lot is several words
+    exec "$python" -m pytest -o cache_dir=".pytest_cache/$lot" "$@" ${lots[$lot]}
 }
 
 end() {
-    for name in "${!running[@]}"; do
-        kill -INT "${running[$name]}" 2>/dev/null && wait "${running[$name]}" || true
+    for lot in "${!running[@]}"; do
+        kill -INT "${running[$lot]}" 2>/dev/null && wait "${running[$lot]}" || true
     done
     rm -rf "$logs"
 }
 trap end EXIT
 
-begin browser tests/browser
-outcome=passed
-"$python" -m pytest --ignore tests/browser || outcome=failed
+failed_in() { # LOT: how many of its tests failed
+    "$python" - ".pytest_cache/$1/v/cache/lastfailed" <<'PYTHON'
+import json
+import sys
+from pathlib import Path
 
-said="All others: $outcome."
-for name in browser; do
-    result=passed
-    wait "${running[$name]}" || result=failed
-    unset "running[$name]" # its number may be another process's by now
-    cat "$logs/$name"
-    said+=" Tests with a $name: $result."
-    [ $result = passed ] || outcome=failed
+kept = Path(sys.argv[1])
+print(len(json.loads(kept.read_text())) if kept.exists() else 0)
+PYTHON
+}
+
+for lot in "${!lots[@]}"; do
+    rm -rf ".pytest_cache/$lot"
+    (
+        trap - INT # so that Ctrl-C ends all of them, each with its tidying up
+        run "$lot"
+    ) >"$logs/$lot" 2>&1 &
+    running[$lot]=$!
 done
-echo "$said"
-[ $outcome = passed ]
+
+again=()
+count=0
+said=""
+for lot in "${!lots[@]}"; do
+    result=passed
+    wait "${running[$lot]}" || { [ $? = 1 ] && result=failed || result=broken; }
+    unset "running[$lot]" # its number may be another process's by now
+    cat "$logs/$lot"
+    if [ $result = failed ]; then
+        again+=("$lot")
+        count=$((count + $(failed_in "$lot")))
+    fi
+    [ $result = broken ] && said+=" Lot $lot broke off."
+done
+
+[ $count -le $FEW ] || { echo "$count tests failed." && exit 1; }
+for lot in "${again[@]}"; do
+    echo "--- once more, with nothing beside it: what failed in lot $lot"
+    if (run "$lot" --last-failed -rpfE); then
+        echo "UNSTEADY: these passed only now."
+    else
+        said+=" Lot $lot failed."
+    fi
+done
+echo "${said:-All tests passed.}"
+[ -z "$said" ]

@@ -78,19 +78,24 @@ class Tab:
     ) -> None:
         self._opening.__exit__(kind, error, trace)
 
-    def run(self, page: str = "", *, fragment: str = "", widgets: bytes = b"") -> str:
+    def run(
+        self, page: str = "", *, query: str = "", fragment: str = "", widgets: bytes = b""
+    ) -> str:
         """Have a script run, and return all that it drew, as text.
 
-        `page` is the name of a page, `fragment` the id of a part to run alone, `widgets` forged
-        values of widgets as they go over the wire.
+        `page` is the name of a page, `query` what follows it in the address, `fragment` the id of
+        a part to run alone, `widgets` forged values of widgets as they go over the wire.
         """
-        self.send(page, fragment=fragment, widgets=widgets)
+        self.send(page, query=query, fragment=fragment, widgets=widgets)
         return self.next()
 
-    def send(self, page: str = "", *, fragment: str = "", widgets: bytes = b"") -> None:
+    def send(
+        self, page: str = "", *, query: str = "", fragment: str = "", widgets: bytes = b""
+    ) -> None:
         """The same without waiting for anything."""
         asked = BackMsg()
         asked.rerun_script.page_name = page
+        asked.rerun_script.query_string = query
         asked.rerun_script.fragment_id = fragment
         asked.rerun_script.is_auto_rerun = bool(fragment)
         asked.rerun_script.widget_states.MergeFromString(widgets)

@@ -325,10 +325,10 @@ def test_a_quotation_is_one_short_printable_line(text: str) -> None:
 
 def test_t29_only_so_much_of_a_body_is_looked_at() -> None:
     """Ten megabytes cost little, and the rest of them is not there."""
-    began = time.monotonic()
+    began = time.thread_time()
     said = read(b"x" * (5 * LONGEST), {})
     assert (said.kind, len(said.text)) == ("text", LONGEST)
-    assert time.monotonic() - began < 1
+    assert time.thread_time() - began < 1
 
 
 @pytest.mark.parametrize("text", ["[" * 100_000, "9" * 10_000, "{", "", "nul", '{"a":1}x'])

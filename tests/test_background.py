@@ -67,8 +67,8 @@ def test_work_runs_on_one_daemon_thread(loop: Background) -> None:
 def test_submit_does_not_wait(loop: Background) -> None:
     """It comes back at once, with a future."""
     started = time.monotonic()
-    future = loop.submit(Work()(0.2))
-    assert time.monotonic() - started < 0.1
+    future = loop.submit(Work()(0.5))
+    assert time.monotonic() - started < 0.45
     assert future.result(2) == "done"
 
 
@@ -111,7 +111,7 @@ def test_t33_cancelling_a_request_hangs_up(loop: Background) -> None:
         future = loop.submit(Outbound().ask(key(sink.url()), "GET", sink.url()))
         assert sink.asked.wait(2)
         future.cancel()
-        assert sink.hung_up.wait(1)
+        assert sink.hung_up.wait(5)
 
 
 def test_the_loop_cannot_wait_for_itself(loop: Background) -> None:

@@ -51,6 +51,7 @@ from tests.leaks import canary, scan
 from tests.places import Place
 from tests.sink import LONG, Script, Sink, raw, reply
 from tests.team import ADA, BOB, EVE, allow, join
+from tests.waiting import BUSY, until
 
 ME = "local"
 MODELS = {
@@ -233,7 +234,7 @@ def test_a_reply_comes_with_all_that_is_known_of_it(
     assert heard.end.asked_model == heard.end.answered_model == MODELS[provider]
     assert heard.end.key_name == "Key 1"
     assert heard.end.first_token_seconds is not None
-    assert 0 < heard.end.first_token_seconds <= heard.end.seconds < 3
+    assert 0 < heard.end.first_token_seconds <= heard.end.seconds < 3 + BUSY
 
 
 def test_the_conversation_is_sent_as_it_is(desk: Desk, sim: Simulator) -> None:
@@ -833,14 +834,6 @@ def test_somebody_elses_key_is_no_key(parts: wiring.Parts, desk: Desk, sim: Simu
 # --- the key changes meanwhile ------------------------------------------------------------------
 
 
-def until(done: Callable[[], bool], seconds: float = 2.0) -> None:
-    """Wait for something to become true."""
-    ends = time.monotonic() + seconds
-    while not done():
-        assert time.monotonic() < ends
-        time.sleep(0.005)
-
-
 LONG_PROMPT = "Write 400 words"
 
 
@@ -967,7 +960,7 @@ def test_a_key_deleted_before_the_first_word_stops_too(desk: Desk, sim: Simulato
             for event in running.events():
                 heard.take(event)
         assert (heard.end.outcome, heard.text) == ("deleted", "")
-        assert time.monotonic() - began < 1.0
+        assert time.monotonic() - began < 1 + BUSY
         until(lambda: sim.requests[0].dropped)
 
 
@@ -1070,7 +1063,7 @@ def test_t33_leaving_the_block_closes_the_connection(
     ):
         for event in running.events():
             raise ZeroDivisionError if isinstance(event, Delta) else AssertionError
-    until(lambda: slow.requests[0].dropped and not sum(slow.world.active.values()), 1.0)
+    until(lambda: slow.requests[0].dropped and not sum(slow.world.active.values()))
     until(lambda: calm() == warm, 10.0)
 
 
@@ -1082,7 +1075,7 @@ def test_t33_a_reply_that_nobody_holds_any_more_ends(
     until(lambda: bool(slow.requests))
     del running
     gc.collect()
-    until(lambda: slow.requests[0].dropped and not sum(slow.world.active.values()), 1.0)
+    until(lambda: slow.requests[0].dropped and not sum(slow.world.active.values()))
     until(lambda: calm() == warm, 10.0)
 
 
@@ -1098,7 +1091,7 @@ def test_t33_stopping_before_the_first_word(desk: Desk, sim: Simulator, behaviou
         (end,) = [event for event in running.events() if event]
     assert isinstance(end, Ended)
     assert (end.outcome, end.first_token_seconds) == ("stopped", None)
-    assert time.monotonic() - began < 1.0
+    assert time.monotonic() - began < 1 + BUSY
     until(lambda: sim.requests[0].dropped)
     assert desk.entry(key_id).check is None
 
@@ -1216,7 +1209,7 @@ def test_t28_the_first_byte_has_a_limit(
     desk = Desk(parts, limits=Limits(first_byte=0.4))
     heard = say(desk, shared, "groq", behaviour)
     assert (heard.end.outcome, heard.verdict) == ("failed", Verdict.UNREACHABLE)
-    assert 0.35 < heard.end.seconds < 1.0
+    assert 0.35 < heard.end.seconds < 0.4 + BUSY
 
 
 def test_local_servers_have_longer() -> None:
@@ -1351,7 +1344,7 @@ def test_t33_a_reply_that_nobody_reads_is_given_up(
     monkeypatch.setattr(running, "PATIENCE", 0.3)
     held = desk.start(desk.put("groq", slow.endpoint("groq")), LONG_PROMPT, MODELS["groq"])
     until(lambda: bool(slow.requests))
-    until(lambda: slow.requests[0].dropped and not sum(slow.world.active.values()), 2.0)
+    until(lambda: slow.requests[0].dropped and not sum(slow.world.active.values()))
     *_, end = held.events()
     assert isinstance(end, Ended)
     assert end.outcome == "stopped"

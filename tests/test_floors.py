@@ -36,7 +36,7 @@ FLOORS: dict[int, tuple[str, ...]] = {
     2: (
         "answers dialling masterkey_files postgres_link sqlite_file tables vault",
         "case chat_request connection database incoming masterkey parcel postgres_shape queries",
-        "recommend replies",
+        "pruning recommend replies",
         "changes exchange history leases masterkey_next migrations notices queries_overview",
         "chat_keys http sessions sqlite_copy uses waiting watches",
         "journal",
@@ -67,6 +67,7 @@ _STORE = {"database", "migrations", "queries", "repository", "tables"} | {
     "leases",
     "notices",
     "people",
+    "pruning",
     "postgres_link",
     "postgres_shape",
     "queries_overview",

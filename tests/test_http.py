@@ -27,6 +27,7 @@ from tests.asking import SECRET, ask, failure, key, off
 from tests.certificates import Authority, authority
 from tests.leaks import scan
 from tests.sink import LONG, RESET, Script, Sink, Step, deaf_port, port_of_nobody, raw, reply
+from tests.waiting import BUSY
 
 HEAD = b"HTTP/1.1 200 OK\r\n"
 CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
@@ -367,8 +368,8 @@ def test_t27_what_has_no_end_is_cut_off(script: Script) -> None:
     with Sink(script) as sink:
         started = time.monotonic()
         assert failure(key(sink.url()), deadline=5).kind in {"too_large", "protocol"}
-        assert time.monotonic() - started < 2.5
-        assert sink.hung_up.wait(2)
+        assert time.monotonic() - started < 5
+        assert sink.hung_up.wait(BUSY)
 
 
 @pytest.mark.parametrize("size", [METADATA_BYTES, METADATA_BYTES + 1])
@@ -421,8 +422,8 @@ def test_t28_the_deadline_holds_whatever_drips(script: Script) -> None:
         started = time.monotonic()
         error = failure(key(sink.url()), deadline=0.5)
         assert (error.kind, error.detail) == ("deadline", "127.0.0.1")
-        assert 0.45 < time.monotonic() - started < 1.0
-        assert sink.hung_up.wait(1)
+        assert 0.45 < time.monotonic() - started < 0.5 + BUSY
+        assert sink.hung_up.wait(BUSY)
 
 
 def test_t28_t57_the_deadline_holds_where_nobody_takes_the_call() -> None:
@@ -430,7 +431,7 @@ def test_t28_t57_the_deadline_holds_where_nobody_takes_the_call() -> None:
     with deaf_port() as port:
         started = time.monotonic()
         assert failure(key(f"http://127.0.0.1:{port}"), deadline=0.5).kind == "deadline"
-        assert time.monotonic() - started < 1.0
+        assert time.monotonic() - started < 0.5 + BUSY
 
 
 def test_t28_t57_the_deadline_holds_for_a_slow_resolver() -> None:
@@ -443,7 +444,7 @@ def test_t28_t57_the_deadline_holds_for_a_slow_resolver() -> None:
     started = time.monotonic()
     error = failure(key("https://slow.example/v1"), Outbound(resolver=never), deadline=0.5)
     assert (error.kind, error.detail) == ("deadline", "slow.example")
-    assert time.monotonic() - started < 1.0
+    assert time.monotonic() - started < 0.5 + BUSY
 
 
 def test_t28_a_drip_would_go_on_without_the_guard() -> None:

@@ -309,9 +309,9 @@ def test_a_long_key_with_a_short_prefix_inside_by_chance_is_one(random: str) -> 
 @pytest.mark.parametrize("length", [pasted.LONGEST_SECRET + 1, 10_000_000])
 def test_too_long_a_text_is_refused_at_once(length: int) -> None:
     """A whole file pasted by mistake costs no time."""
-    started = time.monotonic()
+    started = time.thread_time()
     assert "longer than 8192" in refused("k9" * (length // 2 + 1))
-    assert time.monotonic() - started < 1
+    assert time.thread_time() - started < 1
 
 
 @pytest.mark.parametrize(
@@ -330,9 +330,9 @@ def test_too_long_a_text_is_refused_at_once(length: int) -> None:
 )
 def test_hostile_text_costs_no_time(text: str) -> None:
     """No pattern here takes longer than its text deserves."""
-    started = time.monotonic()
+    started = time.thread_time()
     refused(text)
-    assert time.monotonic() - started < 1
+    assert time.thread_time() - started < 1
 
 
 # --- nothing is repeated ----------------------------------------------------------------------

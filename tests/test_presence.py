@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -20,6 +19,7 @@ from mohet_keys.wiring import Parts
 from tests.leaks import canary
 from tests.masters import NEW_ID, OLD_ID, add, replaced, started
 from tests.places import Place
+from tests.waiting import until
 
 
 @pytest.fixture
@@ -44,14 +44,6 @@ def loop() -> Iterator[Background]:
 def running(parts: Parts) -> list[Running]:
     """The apps that run now."""
     return parts.repository.leases.running(datetime.now(UTC))
-
-
-def until(holds: Callable[[], object]) -> None:
-    """Wait until something holds."""
-    end = time.monotonic() + 10
-    while not holds():
-        assert time.monotonic() < end, "it never held"
-        time.sleep(0.01)
 
 
 def test_a_beating_app_is_seen_with_its_master_keys(parts: Parts, loop: Background) -> None:

@@ -458,11 +458,11 @@ def test_t29_an_endless_list_is_cut_off_quickly(provider: str, rows: int, kept: 
     """Of thousands of models two thousand at most are kept, of tens of thousands none."""
     row = '{"id":"m%d","aliases":["a%d","b"],"name":"n%d"}'
     body = '{"data":[' + ",".join(row % (n, n, n) for n in range(rows)) + "]}"
-    began = time.monotonic()
+    began = time.thread_time()
     infos = models(provider, body.encode())
     assert len(chat_models(provider, infos, TODAY)) <= MOST
     assert bool(infos) is kept
-    assert time.monotonic() - began < 2
+    assert time.thread_time() - began < 2
 
 
 @pytest.mark.parametrize("provider", [*(row.slug for row in PROVIDERS), "new"])
@@ -470,9 +470,9 @@ def test_t29_an_endless_list_is_cut_off_quickly(provider: str, rows: int, kept: 
 def test_t29_an_endless_name_is_no_name(provider: str, name: str) -> None:
     """An id of a megabyte is left out, and looked at in no time."""
     rows = [{"id": name, "name": name, "aliases": [name]}, {"id": "good"}]
-    began = time.monotonic()
+    began = time.thread_time()
     assert [info.id for info in of_rows(provider, rows)] == ["good"]
-    assert time.monotonic() - began < 0.5
+    assert time.thread_time() - began < 0.5
 
 
 @pytest.mark.parametrize(

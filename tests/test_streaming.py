@@ -29,6 +29,7 @@ from mohet_keys.simulator.streams import COMMENT, Chat
 from tests.asking import SECRET, key, off
 from tests.leaks import scan
 from tests.sink import LONG, RESET, Script, Sink, Step, raw, reply
+from tests.waiting import BUSY
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"
 CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
@@ -102,7 +103,7 @@ def test_events_come_one_by_one() -> None:
             return ""
 
         assert asyncio.run(asyncio.wait_for(story(), 2)) == '{"t": "a"}'
-        assert sink.hung_up.wait(1)
+        assert sink.hung_up.wait(BUSY)
 
 
 def test_t37_the_request_is_a_post_that_says_what_it_takes() -> None:
@@ -310,8 +311,8 @@ def test_t27_what_has_no_end_is_cut_off_and_kept(script: Script) -> None:
         assert heard.kind == "too_large"
         assert heard.events[:2] == ['{"t": "a"}', '{"t": "b"}']
         assert sum(map(len, heard.events)) <= limits.reply_bytes
-        assert heard.seconds < 6
-        assert sink.hung_up.wait(2)
+        assert heard.seconds < 15
+        assert sink.hung_up.wait(BUSY)
 
 
 SIZES = {
@@ -436,16 +437,16 @@ def test_t28_every_limit_holds_whatever_drips(script: Script, limits: Limits, ki
     with Sink(script) as sink:
         heard = hear(key(sink.url()), limits=limits)
         assert (heard.kind, heard.error and heard.error.detail) == (kind, "127.0.0.1")
-        assert 0.3 < heard.seconds < 0.9
-        assert sink.hung_up.wait(1)
+        assert 0.3 < heard.seconds < 0.4 + BUSY
+        assert sink.hung_up.wait(BUSY)
 
 
 def test_t28_a_refusal_has_less_time_than_a_reply(monkeypatch: pytest.MonkeyPatch) -> None:
     """An error page that drips is given up long before a reply would be."""
     monkeypatch.setattr("mohet_keys.incoming.REFUSAL_SECONDS", 0.3)
     with Sink(drip(b"HTTP/1.1 401 No\r\n\r\n", b"x")) as sink:
-        heard = hear(key(sink.url()), limits=Limits(total=3))
-        assert (heard.kind, heard.seconds < 1.0) == ("deadline", True)
+        heard = hear(key(sink.url()), limits=Limits(total=30))
+        assert (heard.kind, heard.seconds < 1 + BUSY) == ("deadline", True)
 
 
 def test_t27_t28_what_came_in_time_is_kept() -> None:
@@ -571,7 +572,7 @@ def test_t33_hanging_up_ends_a_look_up() -> None:
 
     began = time.monotonic()
     assert asyncio.run(story()) == "reset"
-    assert time.monotonic() - began < 1.0
+    assert time.monotonic() - began < BUSY
 
 
 def test_who_hung_up_before_asks_nobody() -> None:

@@ -28,6 +28,7 @@ from mohet_keys.simulator.server import Simulator
 from mohet_keys.simulator.servers import SERVERS
 from mohet_keys.validation import FRESH_FOR, PUBLIC_FOR, ValidationService
 from tests.leaks import canary, scan
+from tests.waiting import BUSY
 
 T = TypeVar("T")
 ME = "local"
@@ -414,7 +415,7 @@ def test_t28_the_deadline_ends_slow_and_dripping_answers(
     began = time.monotonic()
     told = check_one(shelf, shared, "groq", behaviour, deadline=0.5).diagnosis
     assert told.verdict is Verdict.UNREACHABLE
-    assert time.monotonic() - began < 0.9
+    assert time.monotonic() - began < 0.5 + BUSY
 
 
 def test_t28_the_deadline_is_that_of_all_requests_together(shelf: Shelf, sim: Simulator) -> None:
@@ -422,7 +423,7 @@ def test_t28_the_deadline_is_that_of_all_requests_together(shelf: Shelf, sim: Si
     sim.delay = 0.2
     began = time.monotonic()
     check_one(shelf, sim, "ollama", "good", deadline=0.5)
-    assert time.monotonic() - began < 0.75
+    assert time.monotonic() - began < 0.5 + BUSY
     assert len(sim.requests) < 4
 
 
@@ -654,8 +655,8 @@ def test_cancelling_many_hangs_up_on_all(shelf: Shelf, sim: Simulator) -> None:
 
 
 async def until(done: Callable[[], bool]) -> None:
-    """Wait two seconds at most for something to become true."""
-    for _ in range(400):
+    """Wait for something to become true."""
+    for _ in range(2000):
         if done():
             return
         await asyncio.sleep(0.005)

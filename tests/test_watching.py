@@ -10,8 +10,7 @@ import sqlite3
 import subprocess
 import sys
 import textwrap
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -35,6 +34,7 @@ from mohet_keys.wiring import Parts
 from tests.browser.secrets import behaving, good
 from tests.masters import settings_in, started, store_in
 from tests.team import ADA, BOB, allow, join
+from tests.waiting import until
 
 ROOT = Path(__file__).parents[1]
 SOON = timedelta(seconds=1)
@@ -491,14 +491,6 @@ def loop() -> Iterator[Background]:
     running = Background()
     yield running
     running.close()
-
-
-def until(holds: Callable[[], object]) -> None:
-    """Wait until something holds."""
-    end = time.monotonic() + 10
-    while not holds():
-        assert time.monotonic() < end, "it never held"
-        time.sleep(0.01)
 
 
 async def _briefly(_seconds: float) -> None:

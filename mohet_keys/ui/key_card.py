@@ -46,6 +46,7 @@ def show(
         replace_form.show_undo(entry, entry.undo_until, here)
     if not entry.may_change and said.verdict in _IN_TROUBLE:
         st.caption(team_words.who_may(entry))
+    st.space("stretch")  # the buttons of all cards in a row stand in one line
     with st.container(horizontal=True, horizontal_alignment="right", gap="xsmall"):
         if entry.may_change:
             _tools(entry, said, checking=checking)

@@ -47,7 +47,7 @@ def _cards(entries: tuple[KeyEntry, ...], row: Provider) -> None:
     nexts = resources.next_looks(entries)
     grid = st.grid(3, min_column_width=300, border=True, key=f"cards-{row.slug}")
     for entry in entries:
-        with grid.cell(), st.container(gap="xsmall", key=f"keycard-{entry.id}"):
+        with grid.container(gap="xsmall", height="stretch", key=f"keycard-{entry.id}"):
             if entry.id in state.replacing and entry.may_change:
                 replace_form.show(entry, state.replacing[entry.id])
             elif state.editing == entry.id and entry.may_change:

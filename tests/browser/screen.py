@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import re
 
-from playwright.sync_api import Error, Locator, Page, expect
+from playwright.sync_api import Error, FloatRect, Locator, Page, expect
+
+from tests.browser.waiting import PATIENCE
 
 
 class ApiKeys:
@@ -63,3 +65,31 @@ class ApiKeys:
         """Wait until the card's badge says these words."""
         badge = self.card(name).get_by_text(re.compile(rf"^\s*(\w+\s*)?{re.escape(words)}\s*$"))
         expect(badge.first).to_be_visible()
+
+
+# --- where things stand -------------------------------------------------------------------------
+
+
+def expect_to_fit(page: Page, width: int, height: int = 900) -> None:
+    """In a window of this size nothing reaches over its edge, once the page has been laid out."""
+    page.set_viewport_size({"width": width, "height": height})
+    page.wait_for_function(
+        """width => innerWidth === width &&
+            [document.documentElement, document.querySelector('[data-testid=stMain]')].every(
+                box => box && box.scrollWidth <= box.clientWidth)""",
+        arg=width,
+        timeout=PATIENCE * 1000,
+    )
+
+
+def box_of(target: Locator) -> FloatRect:
+    """Where something stands, once it stands still."""
+    expect(target).to_be_visible()
+    before = None
+    for _ in range(100):
+        box = target.bounding_box()
+        if box is not None and box == before:
+            return box
+        before = box
+        target.page.wait_for_timeout(100)
+    raise AssertionError(f"{target} does not stand still")

@@ -9,12 +9,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Download, FloatRect, Locator, Page, WebSocket, expect
+from playwright.sync_api import Download, Locator, Page, WebSocket, expect
 
 from mohet_keys.model import LOCAL_OWNER, Doing
 from mohet_keys.simulator.server import Simulator
 from tests.browser.app_server import AppServer
-from tests.browser.screen import ApiKeys
+from tests.browser.screen import ApiKeys, box_of, expect_to_fit
 from tests.leaks import canary, scan
 
 
@@ -84,8 +84,7 @@ def test_the_life_of_a_key_is_on_record_and_can_be_taken_along(
     assert page.request.get(f"{own_app.url}/download/{'x' * 43}").body() == again.body()
 
     tabs = page.context.pages
-    box = table(page).locator("canvas").first.bounding_box()
-    assert box is not None
+    box = box_of(table(page).locator("canvas").first)
     page.mouse.click(box["x"] + box["width"] - 40, box["y"] + 35 * 1.5)  # “Open”
     expect(keys.card("Canary")).to_be_visible()
     assert page.url.endswith("/api_keys?provider=openai")
@@ -123,22 +122,16 @@ def test_the_way_between_the_pages_fits(app: AppServer, page: Page) -> None:
     """The links to the pages lead there, and stand in one line and inside, on a phone too."""
     page.goto(f"{app.url}/activity")
     for name in ("Activity", "Overview", "API Keys", "Chat"):
-        page.get_by_test_id("stPageLink-NavLink").filter(has_text=name).first.click()
+        _link(page, name).click()
         for width in (1440, 400):
-            page.set_viewport_size({"width": width, "height": 900})
-            boxes = [_link(page, other) for other in PAGES]
+            expect_to_fit(page, width)
+            boxes = [box_of(_link(page, other)) for other in PAGES]
             assert len({round(box["y"]) for box in boxes}) == 1
             assert boxes[-1]["x"] + boxes[-1]["width"] <= width
-            main = page.get_by_test_id("stMain")
-            assert main.evaluate("box => box.scrollWidth <= box.clientWidth"), (name, width)
 
 
-def _link(page: Page, name: str) -> FloatRect:
-    link = page.get_by_test_id("stPageLink-NavLink").filter(has_text=name).first
-    expect(link).to_be_visible()
-    box = link.bounding_box()
-    assert box is not None
-    return box
+def _link(page: Page, name: str) -> Locator:
+    return page.get_by_test_id("stPageLink-NavLink").filter(has_text=name).first
 
 
 def test_t40_pages_are_turned_and_the_table_itself_gives_no_file(

@@ -9,13 +9,14 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import ConsoleMessage, Page, expect
+from playwright.sync_api import ConsoleMessage, Locator, Page, expect
 from pydantic import SecretStr
 from sqlalchemy import insert
 
 from mohet_keys.model import LOCAL_OWNER, CheckResult, Diagnosis, NewKey, Spent, Verdict
 from mohet_keys.tables import SEEN
 from tests.browser.app_server import AppServer
+from tests.browser.screen import box_of, expect_to_fit
 from tests.leaks import canary
 
 NOW = datetime.now(UTC)
@@ -55,6 +56,13 @@ def settled(page: Page) -> None:
     ).to_be_visible()
 
 
+def open_drawer(page: Page, row: int) -> Locator:
+    """Press the mark before a row of the table, counted from one."""
+    box = box_of(page.get_by_test_id("stDataFrame").locator("canvas").first)
+    page.mouse.click(box["x"] + 12, box["y"] + 35 * (row + 0.5))
+    return page.get_by_role("dialog")
+
+
 def test_from_the_figures_to_the_key_and_back(busy: AppServer, page: Page) -> None:
     """Figures, what to do next, the drawer of a row with its past, charts, the file, the form."""
     wrong: list[str] = []
@@ -71,11 +79,7 @@ def test_from_the_figures_to_the_key_and_back(busy: AppServer, page: Page) -> No
         expect(figure.get_by_test_id("stMetricValue")).to_have_text(value)
     expect(page.get_by_role("button", name="Check again")).to_be_visible()
 
-    table = page.get_by_test_id("stDataFrame")
-    box = table.locator("canvas").first.bounding_box()
-    assert box is not None
-    page.mouse.click(box["x"] + 12, box["y"] + 35 * 3.5)  # the third row: worst first
-    drawer = page.get_by_role("dialog")
+    drawer = open_drawer(page, 3)  # worst first
     expect(drawer.get_by_role("heading", name="Production")).to_be_visible()
     expect(drawer.get_by_test_id("stVegaLiteChart").locator("svg, canvas").first).to_be_visible()
     drawer.get_by_role("tab", name="Models").click()
@@ -84,7 +88,7 @@ def test_from_the_figures_to_the_key_and_back(busy: AppServer, page: Page) -> No
     expect(drawer.get_by_role("row", include_hidden=True).filter(has_text="Added")).to_have_count(1)
     drawer.get_by_role("tab", name="Use").click()
     expect(drawer.get_by_text("1 message, 0 of them failed")).to_be_visible()
-    page.keyboard.press("Escape")
+    drawer.press("Escape")  # the tabs, drawn anew, may have lost the focus
     expect(drawer).to_have_count(0)
     settled(page)
 
@@ -117,11 +121,10 @@ def test_it_fits_in_every_width(busy: AppServer, page: Page) -> None:
     """Nothing but the table's own columns reaches over the edge, on a phone neither."""
     page.goto(f"{busy.url}/overview")
     settled(page)
+    expect(page.get_by_test_id("stDataFrame")).to_be_visible()
     for width in (1440, 800, 400):
-        page.set_viewport_size({"width": width, "height": 900})
-        main = page.get_by_test_id("stMain")
+        expect_to_fit(page, width)
         expect(page.get_by_test_id("stDataFrame")).to_be_visible()
-        assert main.evaluate("box => box.scrollWidth <= box.clientWidth"), width
 
 
 def test_it_asks_no_other_host(busy: AppServer, page: Page, asked: list[str]) -> None:
@@ -131,3 +134,30 @@ def test_it_asks_no_other_host(busy: AppServer, page: Page, asked: list[str]) ->
     assert asked
     own = (busy.url, busy.url.replace("http", "ws"), "data:", "blob:")
     assert [url for url in asked if not url.startswith(own)] == []
+
+
+def test_what_is_answered_or_gone_leaves_no_dialog(busy: AppServer, page: Page) -> None:
+    """Neither the question before rejected keys are deleted, nor the drawer of a deleted key.
+
+    It takes two of the keys away, so it is the last one here.
+    """
+    page.goto(f"{busy.url}/overview")
+    settled(page)
+    page.get_by_role("button", name="Remove invalid").click()
+    asked = page.get_by_role("dialog")
+    expect(asked).to_contain_text("Former")
+    asked.get_by_role("button", name="Delete 1 key").click()
+    expect(asked).to_have_count(0)
+    settled(page)
+    expect(page.get_by_role("button", name="Remove invalid")).to_be_disabled()
+
+    drawer = open_drawer(page, 1)
+    expect(drawer.get_by_role("heading", name="Cellar")).to_be_visible()
+    parts = busy.parts()
+    (cellar,) = (e for e in parts.keys.list(owner=LOCAL_OWNER).entries if e.name == "Cellar")
+    parts.keys.remove(cellar.id, owner=LOCAL_OWNER)
+    parts.close()
+    drawer.get_by_role("tab", name="Models").click()
+    expect(drawer).to_have_count(0)
+    settled(page)
+    expect(page.get_by_test_id("stException")).to_have_count(0)

@@ -11,7 +11,7 @@ from pydantic import SecretStr
 from mohet_keys.model import LOCAL_OWNER, KeyChanges, NewKey
 from mohet_keys.simulator.server import Simulator
 from tests.browser.app_server import AppServer, free_port
-from tests.browser.screen import ApiKeys
+from tests.browser.screen import ApiKeys, box_of, expect_to_fit
 from tests.browser.secrets import behaving, good
 from tests.browser.waiting import Stopwatch
 from tests.leaks import canary
@@ -121,13 +121,27 @@ def test_the_page_fits_a_phone(app: AppServer, simulator: Simulator, page: Page)
     ApiKeys(page, app.url).open("groq")
     cards = page.locator("[class*='st-key-keycard-']")
     expect(cards).to_have_count(2)
-    first, second = (cards.nth(n).bounding_box() for n in range(2))
-    assert first is not None
-    assert second is not None
+    expect_to_fit(page, 400)
+    first, second = (box_of(cards.nth(n)) for n in range(2))
     assert first["x"] == pytest.approx(second["x"], abs=2)
     assert second["y"] > first["y"] + first["height"] - 2
-    main = page.get_by_test_id("stMain")
-    assert main.evaluate("box => box.scrollWidth <= box.clientWidth")
+
+
+def test_the_buttons_of_a_row_stand_in_one_line(
+    app: AppServer, simulator: Simulator, page: Page
+) -> None:
+    """Also when one card has more to say than the one beside it."""
+    seed(app, "groq", simulator.endpoint("groq"), "One", "Two")
+    keys = ApiKeys(page, app.url)
+    keys.open("groq")
+    keys.check("One")
+    expect(keys.card("One")).to_contain_text("answered in")
+    names = ("One", "Two")
+    texts = [box_of(keys.card(name).get_by_test_id("stMarkdown").nth(1)) for name in names]
+    assert texts[0]["height"] > texts[1]["height"]
+    ends = [box_of(keys.card(n).get_by_role("button", name="Check API Key")) for n in names]
+    assert ends[0]["y"] == ends[1]["y"]
+    assert ends[0]["x"] != ends[1]["x"]
 
 
 def test_the_dark_theme_is_dark(app: AppServer, page: Page) -> None:

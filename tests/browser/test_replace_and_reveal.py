@@ -14,7 +14,7 @@ from mohet_keys.journal import Wanted
 from mohet_keys.model import LOCAL_OWNER, NewKey
 from mohet_keys.simulator.server import Simulator
 from tests.browser.app_server import AppServer
-from tests.browser.screen import ApiKeys
+from tests.browser.screen import ApiKeys, expect_to_fit
 from tests.browser.test_access import press, reach
 from tests.browser.test_planted_secret import evidence
 from tests.browser.waiting import Stopwatch
@@ -78,22 +78,16 @@ def test_t38_a_secret_is_replaced_undone_and_replaced_by_keyboard(
     expect(page.get_by_role("button", name="Update Key")).to_be_visible()
     press(page, "Replace secret")
     expect(page.get_by_role("button", name="Test and replace")).to_be_visible()
-    expect_to_fit_a_phone(page)
+    for width in (400, 1440):
+        expect_to_fit(page, width)
     reach(page, "API Key")
     page.keyboard.type(new)
     page.keyboard.press("Enter")
     expect(keys.card("Production")).to_contain_text("Secret replaced just now.")
-    expect_to_fit_a_phone(page)
+    for width in (400, 1440):
+        expect_to_fit(page, width)
     for secret in (old, bad, new):
         assert scan(secret, evidence(showing, heard, b"")) == []
-
-
-def expect_to_fit_a_phone(page: Page) -> None:
-    """At 400 pixels nothing sticks out."""
-    page.set_viewport_size({"width": 400, "height": 800})
-    main = page.get_by_test_id("stMain")
-    assert main.evaluate("box => box.clientWidth <= 400 && box.scrollWidth <= box.clientWidth")
-    page.set_viewport_size({"width": 1440, "height": 900})
 
 
 def test_a_secret_is_shown_for_twenty_seconds_and_leaves_nothing(

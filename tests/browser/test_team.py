@@ -19,7 +19,7 @@ from mohet_keys.rules import TeamRules
 from mohet_keys.simulator.server import Simulator
 from mohet_keys.wiring import Parts
 from tests.browser.app_server import AppServer
-from tests.browser.screen import ApiKeys
+from tests.browser.screen import ApiKeys, expect_to_fit
 from tests.browser.secrets import good
 from tests.browser.test_access import CONTROLS, NAMELESS
 from tests.team import ADA, BOB, ROOT, allow, name_of
@@ -151,7 +151,7 @@ def test_an_administrator_looks_after_the_team(
         hosts=frozenset({"llm.example.com"}),
         person_limit=100,
     )
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    expect_to_fit(page, width)
     assert page.evaluate(f"({NAMELESS})(document.body, '{CONTROLS}')") == []
     page.get_by_label("Requests a month for each person").fill("")
     page.get_by_role("button", name="Save rules").click()

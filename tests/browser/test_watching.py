@@ -13,6 +13,7 @@ from mohet_keys.simulator.asgi import Request
 from mohet_keys.simulator.server import Simulator
 from tests.browser.app_server import AppServer
 from tests.browser.chat_screen import ChatScreen
+from tests.browser.screen import box_of
 from tests.browser.secrets import good
 from tests.browser.test_chat_journey import seed
 from tests.browser.waiting import until
@@ -90,8 +91,7 @@ def test_it_is_told_on_every_page(app: AppServer, simulator: Simulator, page: Pa
     simulator.revoke(good("groq"))
     expect(notice(page)).to_contain_text(TURNED)
     expect(toasts(page)).to_have_count(0)
-    box = notice(page).bounding_box()
-    assert box is not None
+    box = box_of(notice(page))
     assert 600 < box["y"] < box["y"] + box["height"] < 900
     notice(page).get_by_role("button", name="Close").click()
     expect(notice(page)).to_have_count(0)
