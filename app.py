@@ -12,7 +12,7 @@ from starlette.routing import Route
 from mohet_keys.ui import memory
 
 with memory.loading():
-    from mohet_keys.ui import downloads, unforeseen
+    from mohet_keys.ui import access, downloads, resources, unforeseen
     from mohet_keys.ui.server import (
         SecurityHeaders,
         at_the_door,
@@ -23,6 +23,7 @@ with memory.loading():
     )
 
 unforeseen.keep_quiet()
+access.keep_log()
 only_near = at_the_door()
 app = st.App(
     Path(__file__).parent / "mohet_keys" / "ui" / "shell.py",
@@ -33,6 +34,10 @@ app = st.App(
         Route("/favicon.png", icon),  # its type says that it is an SVG
         Route(f"{downloads.PLACE}{{token}}", downloads.serve),
     ],
-    middleware=[Middleware(SecurityHeaders), *only_near],
+    middleware=[
+        Middleware(access.Requests, behind_proxy=resources.has_team()),
+        Middleware(SecurityHeaders),
+        *only_near,
+    ],
     on_script_error=unforeseen.say,
 )

@@ -30,8 +30,8 @@ class Row:
 
     def cells(self) -> tuple[str, ...]:
         """The line's columns."""
-        limit = f"at most {self.most:.2f}" if self.most else ""
-        verdict = ("OVER" if self.over else "ok") if self.most else ""
+        limit = f"at most {self.most:.2f}" if self.most is not None else ""
+        verdict = ("OVER" if self.over else "ok") if self.most is not None else ""
         floor = f"{self.floor_is} {_time(self.floor)}"
         return self.what, _time(self.ours), floor, f"{self.ratio:.2f} ×", limit, verdict, self.note
 

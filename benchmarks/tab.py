@@ -19,6 +19,8 @@ from websockets.sync.client import ClientConnection, connect
 ROOT = Path(__file__).parents[1]
 STARTS_WITHIN = 30.0
 """Seconds."""
+ANSWERS_WITHIN = 60.0
+"""Seconds after which what does not come any more is an error."""
 
 
 class Tab:
@@ -38,7 +40,7 @@ class Tab:
         self._connection.send(self._request())
         self.drawn = 0
         while True:
-            heard = ForwardMsg.FromString(self._connection.recv())
+            heard = ForwardMsg.FromString(self._connection.recv(timeout=ANSWERS_WITHIN))
             if heard.HasField("navigation"):
                 self._page = heard.navigation.page_script_hash
             self.drawn += heard.HasField("delta")
@@ -56,14 +58,18 @@ class Tab:
 
 
 @contextmanager
-def serving(app: Path, keys: Path) -> Iterator[int]:
-    """The port of a server of this app, on the store below `keys`. It may still be starting."""
+def serving(app: Path, keys: Path, **more: str) -> Iterator[int]:
+    """The port of a server of this app, on the store below `keys`. It may still be starting.
+
+    `more` are further variables of its environment.
+    """
     port = _free_port()
     own = {
         "MOHET_DATA_DIR": str(keys / "data"),
         "MOHET_CONFIG_DIR": str(keys / "config"),
         "MOHET_WATCH_MINUTES": "0",  # made-up keys are shown to no provider
         "PYTHONDONTWRITEBYTECODE": "",  # what Python compiled is there, for our code as for others'
+        **more,
     }
     flags = ["--server.port", str(port), "--server.headless", "true"]
     command = [sys.executable, "-m", "streamlit", "run", str(app), *flags]

@@ -31,6 +31,7 @@ from mohet_keys.doctor_files import (
     wrong,
 )
 from mohet_keys.doctor_server import server, tables
+from mohet_keys.doctor_sign_in import sign_in
 from mohet_keys.errors import LockedError, SealError, StoreError
 from mohet_keys.model import LOCAL_OWNER
 from mohet_keys.sealed import Masters
@@ -65,7 +66,7 @@ class Report:
 def examine(settings: Settings, environment: Mapping[str, str] | None = None) -> Report:
     """Look at everything that `settings` name. Raises nothing that a broken store could cause."""
     names = os.environ if environment is None else environment
-    findings = [*_settings(settings), *_strange_settings(names)]
+    findings = [*_settings(settings), *_strange_settings(names), *sign_in(settings, names)]
     try:
         kind, path = kind_of(settings.store_url)
     except StoreError as error:

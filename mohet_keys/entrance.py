@@ -18,6 +18,7 @@ from mohet_keys.identity import Rules
 from mohet_keys.settings import Settings
 
 FILE = ".streamlit/secrets.toml"
+UNREADABLE = f"{FILE} cannot be read. It has to be a TOML file."
 SHORTEST = 32
 """Characters that the secret which signs the cookies has at least."""
 _FEWEST = 8
@@ -86,6 +87,14 @@ def entrance_of(settings: Settings, auth: Mapping[str, object] | None) -> Entran
             f"[auth] in {FILE}, or MOHET_IDENTITY_HEADER for a proxy that signs people in."
         )
     return Entrance()
+
+
+def auth_of(secrets: Mapping[str, object]) -> Mapping[str, object] | None:
+    """The `[auth]` section of the secrets; None when there is none. Raises RefusedError."""
+    section = secrets.get("auth")
+    if section is not None and not isinstance(section, Mapping):
+        raise RefusedError(f"auth in {FILE} must be a section: [auth].")
+    return section
 
 
 def vet_address(address: str | None, entrance: Entrance) -> None:

@@ -5,13 +5,12 @@ Each use is on record before it happens; one that cannot be recorded does not ha
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from mohet_keys import pasted
+from mohet_keys import logs, pasted
 from mohet_keys.errors import DeniedError, NotFoundError, RefusedError, RuleError, SealError
 from mohet_keys.journal import MARK, Wanted, about
 from mohet_keys.model import (
@@ -273,8 +272,8 @@ class Opening:
     def _doing(
         self, action: Action, owner: str, *, at: datetime | None = None, **told: Any
     ) -> Doing:
-        request = secrets.token_hex(6)
         actor = WATCHER if action == "watch" and owner != LOCAL_OWNER else owner
+        request = logs.id_to_record()
         return Doing(action, actor, owner, at or self._clock(), request_id=request, **told)
 
     def _begin(self, doing: Doing) -> int:

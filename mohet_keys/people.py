@@ -14,7 +14,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, false, insert, select, update
 
-from mohet_keys import journal, pasted
+from mohet_keys import journal, logs, pasted
 from mohet_keys.database import ClashError, Database
 from mohet_keys.errors import InputError, RefusedError
 from mohet_keys.model import Doing, Person, Role
@@ -114,7 +114,8 @@ class People:
                 role = Role.ADMINISTRATOR
                 if not known or known.role is not role:
                     detail = "administrator, as the settings say"
-                    journal.write(connection, Doing("role", told.id, told.id, at, detail=detail))
+                    asked = {"detail": detail, "request_id": logs.id_to_record()}
+                    journal.write(connection, Doing("role", told.id, told.id, at, **asked))
             values = {"name": told.name, "role": role.value, "named": named, "last_seen": at}
             if known is None:
                 values |= {"id": told.id, "disabled": False, "first_seen": at}

@@ -6,12 +6,14 @@ What is denied to others is on record.
 
 from __future__ import annotations
 
-import secrets
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from threading import Lock
 
+from mohet_keys import logs
 from mohet_keys.errors import DeniedError, NotFoundError, RuleError, StoreError
 from mohet_keys.journal import about
 from mohet_keys.model import LOCAL_OWNER, LOCAL_PERSON, Doing, KeyEntry, Person, Role
@@ -20,6 +22,13 @@ from mohet_keys.rows import is_storable
 
 LONGEST_ID = 64
 """Characters of a key id that is recorded when it was asked for in vain."""
+ANEW = 60.0
+"""Seconds after which the same denial is put on record again: whoever keeps on asking does not fill
+the record."""
+_MOST = 1000
+"""Denials that are remembered at once."""
+_LONG = 200
+"""Characters of a key id by which two are told apart, and that are remembered."""
 _ADMINISTRATORS_ALONE = "Only an administrator can do this."
 
 
@@ -73,10 +82,17 @@ class Rights:
     records_denials = True
     """Whether what is denied is put on record."""
 
-    def __init__(self, repository: Repository, *, clock: Callable[[], datetime] = _now) -> None:
+    def __init__(
+        self,
+        repository: Repository,
+        *,
+        clock: Callable[[], datetime] = _now,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._people = repository.people
         self._journal = repository.journal
         self._clock = clock
+        self._lately = _Lately(monotonic)
 
     def person(self, person_id: str) -> Person:
         """Who asks, as they are now. Raises DeniedError for nobody and for who is disabled."""
@@ -102,8 +118,13 @@ class Rights:
             asked.person = replace(asked.person, id=owner)
             denial = self.denial(asked)
             if denial is not None:
-                with suppress(StoreError):  # it is denied whether or not that can be written down
+                try:
                     self._journal.begin(denial)
+                except StoreError:  # it is denied whether or not that can be written down
+                    self._lately.forget()
+            raise
+        except StoreError:
+            self._lately.forget()  # for what was to be recorded may not have been
             raise
 
     def let_in(self, tried: str, owner: str) -> Person:
@@ -112,17 +133,21 @@ class Rights:
             return asked.person
 
     def denial(self, asked: Asked) -> Doing | None:
-        """That something was denied, for the record; None where there is nobody to deny it to.
+        """That something was denied, for the record; None where there is nobody to deny it to, and
+        for what was denied to the same person within the last minute already.
 
         What is said of a key is what whoever asked may know of it anyway, so never its mark.
         """
         if asked.person.id == LOCAL_OWNER or not self.records_denials:
             return None
+        of = f"key {asked.entry.id}" if asked.entry else asked.key_id or ""
+        if not self._lately.is_news(asked.person.id, asked.tried, of):
+            return None
         doing = Doing(
             *("denied", asked.person.id, asked.person.id, self._clock()),
             result="refused",
             detail=f"tried to {asked.tried}",
-            request_id=secrets.token_hex(6),
+            request_id=logs.id_to_record(),
             mark="",
         )
         if asked.entry is not None:
@@ -130,6 +155,32 @@ class Rights:
         key_id = asked.key_id or ""
         storable = len(key_id) <= LONGEST_ID and is_storable(key_id)
         return replace(doing, key_id=key_id if key_id and storable else None)
+
+
+class _Lately:
+    """What was denied within the last minute, to whom and of which key. Threads may share it."""
+
+    def __init__(self, monotonic: Callable[[], float]) -> None:
+        self._monotonic = monotonic
+        self._lock = Lock()
+        self._until: dict[tuple[str, ...], float] = {}
+
+    def is_news(self, *what: str) -> bool:
+        """Whether this was not asked within the last minute. From now on it was."""
+        key, now = tuple(each[:_LONG] for each in what), self._monotonic()
+        with self._lock:
+            if now < self._until.get(key, now):
+                return False
+            if len(self._until) >= _MOST:
+                young = {key: until for key, until in self._until.items() if now < until}
+                self._until = young if len(young) < _MOST else {}
+            self._until[key] = now + ANEW
+            return True
+
+    def forget(self) -> None:
+        """Everything is news."""
+        with self._lock:
+            self._until.clear()
 
 
 class BackgroundRights(Rights):

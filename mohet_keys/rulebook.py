@@ -5,15 +5,15 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import Connection, insert, select, update
 
 from mohet_keys import journal
 from mohet_keys.database import Database
-from mohet_keys.errors import RefusedError, StoreError
+from mohet_keys.errors import ConflictError, RefusedError, StoreError
 from mohet_keys.model import Doing
 from mohet_keys.providers import BY_SLUG
 from mohet_keys.rules import TeamRules, host_of
-from mohet_keys.tables import RULE
+from mohet_keys.tables import EVENT, RULE
 
 MOST_HOSTS = 200
 HIGHEST_LIMIT = 10_000_000
@@ -31,22 +31,39 @@ class RuleBook:
         """What is allowed now. Raises StoreError for rules that somebody made unreadable: nothing
         is allowed then."""
         with self._database.reading() as connection:
-            row = connection.execute(select(RULE).where(RULE.c.id == _ONE)).mappings().first()
-        if row is None:
-            return TeamRules()
-        try:
-            return _rules(row)
-        except (ValueError, TypeError):
-            raise StoreError("The rules of the team cannot be read. Set them anew.") from None
+            return _found(connection)
 
-    def save(self, rules: TeamRules, *, doing: Doing) -> None:
-        """Have these rules hold from now on. Raises RefusedError for what can be no rule."""
+    def save(self, rules: TeamRules, *, doing: Doing, seen: TeamRules | None = None) -> None:
+        """Have these rules hold from now on.
+
+        Raises RefusedError for what can be no rule, and ConflictError, which says who was faster,
+        when the present ones are not those that were `seen`; without, they are written over.
+        """
         wanted = _columns(rules)
         with self._database.writing() as connection:
+            if seen is not None and _found(connection) != seen:
+                raise _faster(connection, doing)
             change = update(RULE).where(RULE.c.id == _ONE).values(wanted)
             if not connection.execute(change).rowcount:
                 connection.execute(insert(RULE).values(id=_ONE, **wanted))
             journal.write(connection, doing)
+
+
+def _found(connection: Connection) -> TeamRules:
+    row = connection.execute(select(RULE).where(RULE.c.id == _ONE)).mappings().first()
+    if row is None:
+        return TeamRules()
+    try:
+        return _rules(row)
+    except (ValueError, TypeError):
+        raise StoreError("The rules of the team cannot be read. Set them anew.") from None
+
+
+def _faster(connection: Connection, doing: Doing) -> ConflictError:
+    """Who changed the rules last, and when, as it is on record."""
+    theirs = select(EVENT.c.actor, EVENT.c.at).where(EVENT.c.action == doing.action)
+    last = connection.execute(theirs.order_by(EVENT.c.id.desc()).limit(1)).first()
+    return ConflictError("Rules for all", *(last or ("somebody else", doing.at)))
 
 
 def _rules(row: Any) -> TeamRules:

@@ -76,6 +76,8 @@ class Settings(BaseSettings):
     """Hours after which whoever signed in has to do so again."""
     idle_minutes: float = 30.0
     """Minutes without doing anything after which a sign-in ends."""
+    log: str = ""
+    """`json` has the server log in JSON."""
 
     @field_validator(*_SENSIBLE, mode="before")
     @classmethod
@@ -114,6 +116,11 @@ class Settings(BaseSettings):
     def _expand(cls, path: Path | None) -> Path | None:
         """`~` means the user's own folder here too, where no shell has replaced it."""
         return path and path.expanduser()
+
+    @property
+    def logs_json(self) -> bool:
+        """Whether each log line of the server is a JSON object."""
+        return self.log.strip().lower() == "json"
 
     @cached_property
     def store_url(self) -> str:

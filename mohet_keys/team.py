@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Literal
 
+from mohet_keys import logs
 from mohet_keys.errors import RefusedError
 from mohet_keys.journal import about
 from mohet_keys.model import LOCAL_OWNER, Action, Doing, KeyEntry, Person, Role
@@ -191,16 +191,19 @@ class Team:
 
         return doing
 
-    def set_rules(self, rules: TeamRules, *, owner: str) -> None:
-        """Have these rules hold for all from now on. Raises RefusedError for what can be none."""
+    def set_rules(self, rules: TeamRules, *, owner: str, seen: TeamRules | None = None) -> None:
+        """Have these rules hold for all from now on, in the place of those that were `seen`.
+
+        Raises RefusedError for what can be none, and ConflictError when others hold by now.
+        """
         with self._rights.asking("change the rules", owner) as asked:
             asked.to_administer()
-            before = self._repository.rules.find()
+            before = self._repository.rules.find() if seen is None else seen
             doing = self._doing("rules", owner, owner, _what_changed(before, rules))
-            self._repository.rules.save(rules, doing=doing)
+            self._repository.rules.save(rules, doing=doing, seen=seen)
 
     def _doing(self, action: Action, actor: str, owner: str, detail: str = "") -> Doing:
-        request = secrets.token_hex(6)
+        request = logs.id_to_record()
         return Doing(action, actor, owner, self._clock(), detail=detail, request_id=request)
 
 

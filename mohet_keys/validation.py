@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Protocol, TypeVar
 from weakref import WeakValueDictionary
 
+from mohet_keys import logs
 from mohet_keys.batches import Batch
 from mohet_keys.errors import (
     LockedError,
@@ -314,7 +315,8 @@ class ValidationService:
 
     async def _opened(self, key_id: str, owner: str) -> OpenedKey:
         """The key, recorded together with a few others. Raises why there is none."""
-        place = (owner, id(asyncio.get_running_loop()))
+        # What several requests ask for at once is not mixed: the record tells them apart.
+        place = (owner, logs.request_id(), id(asyncio.get_running_loop()))
         batch = self._openings.get(place)
         if batch is None:
             batch = self._openings[place] = Batch(
@@ -326,7 +328,7 @@ class ValidationService:
         return outcome
 
     async def _record(self, result: CheckResult, owner: str) -> CheckResult:
-        place = (owner, id(asyncio.get_running_loop()))
+        place = (owner, logs.request_id(), id(asyncio.get_running_loop()))
         batch = self._batches.get(place)
         if batch is None:
             batch = self._batches[place] = Batch(

@@ -12,6 +12,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 
+from mohet_keys import logs
 from mohet_keys.errors import DeniedError, SignedOutError
 from mohet_keys.identity import Identity, SignIn
 from mohet_keys.model import Doing, Person
@@ -141,7 +142,8 @@ class Visitors:
             raise SignedOutError(_WHY[over])
 
     def _record(self, action: Literal["sign_in", "sign_out"], person: str, now: datetime) -> None:
-        self._journal.begin(Doing(action, person, person, now))
+        request = logs.id_to_record()
+        self._journal.begin(Doing(action, person, person, now, request_id=request))
 
 
 def _key(identity: Identity) -> str:

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, wait
 from contextlib import contextmanager
+from contextvars import copy_context
 from threading import Event
 from typing import Any
 
 import pytest
 from pydantic import SecretStr
 
+from mohet_keys import logs
 from mohet_keys.background import Background
 from mohet_keys.check_all import BROKE_OFF, CheckAll, Line
 from mohet_keys.errors import StoreError
+from mohet_keys.journal import Wanted
 from mohet_keys.model import LOCAL_OWNER, CheckResult, NewKey, Verdict
 from mohet_keys.service import KeyService
 from mohet_keys.simulator.server import Simulator
@@ -96,6 +100,24 @@ def test_each_provider_has_a_line_with_what_its_keys_came_to(
     took = run.seconds
     time.sleep(0.05)
     assert run.seconds == took
+
+
+def test_t49_checks_of_several_requests_are_told_apart(
+    parts: Parts, sim: Simulator, loop: Background
+) -> None:
+    """Each is on record under the id of the request that it was asked for in, though they reach the
+    store together."""
+    save(parts, sim, "mistral", {"good": 24})
+    keys = parts.keys.list(owner=ME).entries
+    asked = {key.id: f"{number % 3:012}" for number, key in enumerate(keys)}
+
+    def check(key: str) -> Future[CheckResult]:
+        logs.REQUEST.set(asked[key])
+        return loop.submit(parts.checks.check(key, owner=ME))
+
+    wait([copy_context().run(check, key) for key in asked], timeout=20)
+    told = parts.repository.journal.page(Wanted(action="check"), limit=99)
+    assert {entry.key_id: entry.request_id for entry in told} == asked
 
 
 def test_without_keys_it_is_over_at_once(parts: Parts, loop: Background) -> None:

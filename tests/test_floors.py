@@ -24,7 +24,7 @@ FLOORS: dict[int, tuple[str, ...]] = {
     4: ("wiring demo_keys demo_way", "demo_past demo_story", "demo_store", "demo_stage", "demo"),
     3: (
         "contents discovery doctor_files probes reminders rights ring safe saving talk",
-        "visitors",
+        "doctor_sign_in visitors",
         "activity backup doctor_server masterkey_status opening presence resealing running turns",
         "doctor removing",
         "sharing",
@@ -49,8 +49,8 @@ FLOORS: dict[int, tuple[str, ...]] = {
         "hearing",
     ),
     1: (
-        "addresses background batches errors flights lookup model private_files providers scrub",
-        "dotenv_lines dotenv_names identity printed settings simulator",
+        "addresses background batches errors flights logs lookup model private_files providers",
+        "dotenv_lines dotenv_names identity printed scrub settings simulator",
         "endpoints entrance model_choice pieces rows sealed spreadsheet standing",
         "dotenv_addresses envelope guards masterkey_text pasted rules",
         "dotenv typed",

@@ -22,7 +22,7 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy import event
 
-from mohet_keys import wiring
+from mohet_keys import rights, wiring
 from mohet_keys.activity import Record
 from mohet_keys.background import shared
 from mohet_keys.chat import ChatService
@@ -43,6 +43,7 @@ from mohet_keys.model import (
 )
 from mohet_keys.overview import Asked, Overview
 from mohet_keys.replacing import Replacer
+from mohet_keys.rights import Rights
 from mohet_keys.saving import Trial
 from mohet_keys.service import KeyService
 from mohet_keys.settings import Settings
@@ -122,8 +123,10 @@ class World:
 
 
 @pytest.fixture
-def world(tmp_path: Path, sim: Simulator) -> Iterator[World]:
-    """A team on a store of the test's own, where an owner may see a secret."""
+def world(tmp_path: Path, sim: Simulator, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    """A team on a store of the test's own, where an owner may see a secret, and where it is as if a
+    minute passed between two things that somebody asks."""
+    monkeypatch.setattr(rights, "ANEW", 0.0)
     settings = Settings(
         data_dir=tmp_path / "data", config_dir=tmp_path / "config", allow_reveal=True
     )
@@ -615,6 +618,60 @@ def test_t43_a_denial_does_not_say_whose_key_it_was(world: World) -> None:
     assert bare == {("", "", "", None, "tried to delete", BOB)}
     assert {e.key_id for e in told} == {theirs.id, unknown}
     assert world.record.page(Wanted(action="denied"), owner=ADA).entries == ()
+
+
+@pytest.fixture
+def now() -> list[float]:
+    """The seconds that a clock shows."""
+    return [1000.0]
+
+
+@pytest.fixture
+def keys(world: World, now: list[float], monkeypatch: pytest.MonkeyPatch) -> KeyService:
+    """The verbs by that clock."""
+    monkeypatch.setattr(rights, "ANEW", 60.0)
+    asked = Rights(world.parts.repository, monotonic=lambda: now[0])
+    return KeyService(world.parts.repository, world.parts.safe, rights=asked)
+
+
+def _ask(keys: KeyService, who: str, *key_ids: str, times: int = 20) -> None:
+    """Have somebody ask again and again for what they may not."""
+    for key_id in key_ids * times:
+        assert _asked(lambda: keys.remove(key_id, owner=who)) in {"denied", "absent"}  # noqa: B023
+        (outcome,) = keys.open_all([key_id], owner=who, why="check")
+        assert isinstance(outcome, DeniedError | NotFoundError)
+
+
+def test_t49_the_same_denial_does_not_fill_the_record(
+    world: World, keys: KeyService, now: list[float]
+) -> None:
+    """The first of each is on record, by person, key and what they tried; then one a minute."""
+    theirs, shared = world.private(), world.shared()
+    asked = (theirs.id, shared.id, str(uuid.uuid4()), "malformed")
+    _ask(keys, BOB, *asked)
+    assert _denials(world, BOB) == 8
+    _ask(keys, CY, theirs.id)
+    assert (_denials(world, BOB), _denials(world, CY)) == (8, 2)
+    now[0] += 59.9
+    _ask(keys, BOB, *asked)
+    assert _denials(world, BOB) == 8
+    now[0] += 0.2
+    _ask(keys, BOB, *asked)
+    assert _denials(world, BOB) == 16
+
+
+def test_t49_whatever_is_asked_for_little_is_remembered(
+    world: World, keys: KeyService, now: list[float]
+) -> None:
+    """Somebody who asks for ever other keys is on record for each, and takes up no more room."""
+    lately = keys._rights._lately
+    for number in range(2500):
+        assert lately.is_news(BOB, "delete", f"{number}")
+        assert len(lately._until) <= 1000
+    assert not lately.is_news(BOB, "delete", "2499")
+    now[0] += 61
+    for number in range(1500):
+        assert lately.is_news(BOB, "check", f"{number}")
 
 
 def test_t43_a_local_run_is_asked_nothing(world: World) -> None:

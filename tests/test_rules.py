@@ -14,7 +14,14 @@ from sqlalchemy import text
 
 from mohet_keys import uses
 from mohet_keys.chat import ChatService
-from mohet_keys.errors import DeniedError, LimitError, RefusedError, RuleError, StoreError
+from mohet_keys.errors import (
+    ConflictError,
+    DeniedError,
+    LimitError,
+    RefusedError,
+    RuleError,
+    StoreError,
+)
 from mohet_keys.http import Guards, Outbound
 from mohet_keys.journal import Wanted
 from mohet_keys.model import (
@@ -226,7 +233,8 @@ def test_no_verb_passes_a_rule_by(store: Repository, keys: KeyService, who: str)
             verb()
         assert refused.value.code == "rule", name
     denied = store.journal.page(Wanted(action="denied", involving=who))
-    assert len(denied) == len(tried)
+    details = ["add a key", "check", "edit", "replace", "use"]
+    assert sorted(each.detail for each in denied) == [f"tried to {each}" for each in details]
     assert keys.counts(owner=who) == {"groq": 2}
     allow(store, "proxy.example.com", only_these_hosts=True)
     for name in ("add", "chat", "check", "trial"):
@@ -580,6 +588,43 @@ def test_administrators_set_rules_and_that_is_on_record(store: Repository) -> No
         ROOT,
         "providers: groq openai, hosts: gpu.lan, private keys: no, limit per person: 500",
     )
+
+
+def test_t56_of_two_administrators_the_slower_one_is_told(store: Repository) -> None:
+    """Who changed the rules that they saw, and when; theirs are not saved, and not on record."""
+    join(store, ADA, administrator=True)
+    seen, faster, slower = TeamRules(), TeamRules(key_limit=5), TeamRules(person_limit=7)
+    Team(store, clock=lambda: NOW).set_rules(faster, owner=ADA, seen=seen)
+    team = Team(store)
+    with pytest.raises(ConflictError) as conflict:
+        team.set_rules(slower, owner=ROOT, seen=seen)
+    told = conflict.value
+    assert (told.changed_by, told.changed_at) == (ADA, NOW)
+    assert store.rules.find() == faster
+    assert [each.actor for each in store.journal.page(Wanted(action="rules"))] == [ADA]
+    team.set_rules(slower, owner=ROOT, seen=faster)
+    assert store.rules.find() == slower
+
+
+def test_t56_of_many_administrators_at_once_one_wins(store: Repository) -> None:
+    """Each with the same rules on the screen: the others are told, and nothing is lost unseen."""
+    team, start, outcomes = Team(store), threading.Barrier(8), list[int]()
+
+    def save(number: int) -> None:
+        start.wait()
+        try:
+            team.set_rules(TeamRules(key_limit=number), owner=ROOT, seen=TeamRules())
+        except ConflictError:
+            return
+        outcomes.append(number)
+
+    threads = [threading.Thread(target=save, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [store.rules.find().key_limit] == outcomes
+    assert len(store.journal.page(Wanted(action="rules"))) == 1
 
 
 def test_what_is_counted_is_kept_for_the_month(store: Repository) -> None:

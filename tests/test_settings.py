@@ -167,3 +167,14 @@ def test_headers_are_read_without_the_spaces_around(monkeypatch: pytest.MonkeyPa
     assert (Settings().identity_header, Settings().sign_out_url) == ("", "")
     monkeypatch.setenv("MOHET_IDENTITY_HEADER", " X-Forwarded-Email ")
     assert Settings().identity_header == "X-Forwarded-Email"
+
+
+@pytest.mark.parametrize(
+    ("said", "is_json"), [("json", True), (" JSON ", True), ("", False), ("plain", False)]
+)
+def test_the_log_is_json_only_where_that_is_said(
+    monkeypatch: pytest.MonkeyPatch, said: str, is_json: bool
+) -> None:
+    """Anything else leaves the lines as they are."""
+    monkeypatch.setenv("MOHET_LOG", said)
+    assert Settings().logs_json is is_json

@@ -16,6 +16,7 @@ from mohet_keys.errors import (
     InputError,
     NotFoundError,
     RefusedError,
+    StoreError,
 )
 from mohet_keys.journal import Wanted
 from mohet_keys.model import (
@@ -244,7 +245,10 @@ def test_nobody_reads_a_team_key(parts: Parts, keys: KeyService, who: str) -> No
         parts.transfer.export([entry.id], owner=who, passphrase="correct horse battery staple")
     assert keys.revealed(entry.id, owner=ADA) == SECRET
     denied = parts.repository.journal.page(Wanted(action="denied"))
-    assert [each.actor for each in denied] == [who] * 3
+    assert [(each.actor, each.detail) for each in denied] == [
+        (who, "tried to export"),
+        (who, "tried to see the secret of"),
+    ]
 
 
 def test_an_owner_does_not_read_what_an_administrator_typed(keys: KeyService) -> None:
@@ -440,3 +444,27 @@ def test_what_is_denied_stays_denied_when_it_cannot_be_recorded(
         keys.remove(entry.id, owner=BOB)
     with pytest.raises(NotFoundError):
         keys.entry("unknown", owner=BOB)
+
+
+@pytest.mark.parametrize("tried", ["delete", "check"])
+def test_t49_a_denial_that_could_not_be_recorded_is_recorded_next_time(
+    parts: Parts, keys: KeyService, place: Place, tried: str
+) -> None:
+    """Though the same denial is on record but once a minute."""
+    entry = shared(keys)
+
+    def ask() -> None:
+        if tried == "delete":
+            keys.remove(entry.id, owner=BOB)
+        else:
+            keys.open(entry.id, owner=BOB, why="check")
+
+    refuse_records(place)
+    with pytest.raises((DeniedError, StoreError)):
+        ask()
+    place.sql("DROP TRIGGER no" + ("" if place.is_file else " ON event"))
+    for _ in range(2):
+        with pytest.raises(DeniedError):
+            ask()
+    denied = parts.repository.journal.page(Wanted(action="denied"))
+    assert [each.detail for each in denied] == [f"tried to {tried}"]

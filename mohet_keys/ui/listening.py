@@ -7,6 +7,7 @@ which cannot be seen here: so each connection is looked at besides.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -15,7 +16,15 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 from streamlit import config
 
-from mohet_keys.entrance import FILE, Entrance, Mode, entrance_of, is_near, vet_address
+from mohet_keys.entrance import (
+    UNREADABLE,
+    Entrance,
+    Mode,
+    auth_of,
+    entrance_of,
+    is_near,
+    vet_address,
+)
 from mohet_keys.errors import RefusedError
 from mohet_keys.settings import Settings
 
@@ -47,7 +56,7 @@ def vet(found: Entrance) -> None:
             )
 
 
-def _auth() -> dict[str, object] | None:
+def _auth() -> Mapping[str, object] | None:
     """The `[auth]` section of the secrets; None when there is none.
 
     A file that is there and cannot be read is no file without a section: Streamlit would go on
@@ -59,15 +68,9 @@ def _auth() -> dict[str, object] | None:
         is_read = False
     if not is_read:
         if any(Path(path).exists() for path in config.get_option("secrets.files")):
-            raise RefusedError(f"{FILE} cannot be read. It has to be a TOML file.")
+            raise RefusedError(UNREADABLE)
         return None
-    section = st.secrets.get("auth")
-    if section is None:
-        return None
-    if not hasattr(section, "to_dict"):
-        raise RefusedError(f"auth in {FILE} must be a section: [auth].")
-    found: dict[str, object] = section.to_dict()
-    return found
+    return auth_of(st.secrets.to_dict())
 
 
 class OnlyNear:

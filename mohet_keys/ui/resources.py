@@ -22,7 +22,7 @@ from mohet_keys.service import KeyService
 from mohet_keys.settings import Settings
 from mohet_keys.starting import Starter
 from mohet_keys.team import Team
-from mohet_keys.ui import listening, said
+from mohet_keys.ui import listening, run_id, said
 from mohet_keys.validation import ValidationService
 
 if TYPE_CHECKING:
@@ -114,7 +114,9 @@ def outbound() -> Outbound:
 
 
 def background() -> Background:
-    """The event loop that checks run on, off the script's thread."""
+    """The event loop that checks run on, off the script's thread. What begins there takes the id
+    of this run along."""
+    run_id.settle()
     return shared()
 
 
@@ -139,6 +141,7 @@ def person(*, acts: bool = False) -> Person:
     Nobody signs in to a local run. Raises SignedOutError for nobody and when a sign-in is over,
     DeniedError and RefusedError for whoever may not come in, and StoreError.
     """
+    run_id.settle()  # who asks is looked up in each run before anything else, and in each callback
     found = entrance()
     if found.mode is Mode.LOCAL:
         return LOCAL_PERSON

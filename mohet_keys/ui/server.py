@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
@@ -37,6 +38,8 @@ _SOURCES = {
     "object-src": "'none'",
 }
 
+_log = logging.getLogger(__name__)
+
 HEADERS = {
     "Content-Security-Policy": "; ".join(map(" ".join, _SOURCES.items())),
     "X-Content-Type-Options": "nosniff",
@@ -65,7 +68,8 @@ class SecurityHeaders:
 
 
 def at_the_door() -> list[Middleware]:
-    """Refuse an unsafe start: one sentence to stderr, and the process ends with status 1.
+    """Refuse an unsafe start: one sentence to stderr, or one line of the log where that is JSON,
+    and the process ends with status 1.
 
     Returns what looks at each connection besides, where not everybody has to sign in.
     """
@@ -73,7 +77,11 @@ def at_the_door() -> list[Middleware]:
         entrance = resources.entrance()
         listening.vet(entrance)
     except RefusedError as error:
-        raise SystemExit(f"Mohet Keys does not start. {error}") from None
+        said = f"Mohet Keys does not start. {error}"
+        if not resources.settings().logs_json:
+            raise SystemExit(said) from None
+        _log.critical("%s", said)
+        raise SystemExit(1) from None
     return [] if entrance.mode is Mode.OIDC else [Middleware(listening.OnlyNear)]
 
 

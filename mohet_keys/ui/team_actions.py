@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mohet_keys.errors import MohetError, RefusedError
+from mohet_keys.errors import ConflictError, MohetError, RefusedError
 from mohet_keys.model import Person, Role
 from mohet_keys.providers import PROVIDERS
 from mohet_keys.rules import TeamRules, host_of
@@ -14,8 +14,8 @@ from mohet_keys.ui.text import escape, literal
 TAKER = "team.taker"
 """The list to choose the new owner of somebody's keys from."""
 CHANGED = (
-    "Somebody else changed the rules while this page was open. They are shown as they are now: "
-    "change them and save once more."
+    "{} changed the rules while this page was open. They are shown as they are now: change them "
+    "and save once more."
 )
 
 
@@ -98,13 +98,14 @@ def save_rules(drawn: TeamRules) -> None:
     state, team, owner = ui().team, resources.team(), resources.owner()
     state.problems = {}
     try:
-        if team.rules(owner=owner) != drawn:
-            ui().said.append(Said("warning", CHANGED))
-            return
         wanted = _typed()
         if not state.problems:
-            team.set_rules(wanted, owner=owner)
+            team.set_rules(wanted, owner=owner, seen=drawn)
             _say("The rules hold from now on.")
+        elif team.rules(owner=owner) != drawn:
+            ui().said.append(Said("warning", CHANGED.format("Somebody else")))
+    except ConflictError as error:
+        ui().said.append(Said("warning", CHANGED.format(escape(error.changed_by))))
     except MohetError as error:
         ui().said.append(Said("error", escape(str(error))))
 

@@ -33,9 +33,7 @@ def keep_quiet() -> None:
     logging.setLogRecordFactory(_wordless)
     logging.raiseExceptions = False  # a log that cannot be written would print what led to that
     sys.excepthook = _uncaught
-    threading.excepthook = lambda given: _uncaught(
-        given.exc_type, given.exc_value or given.exc_type(), given.exc_traceback
-    )
+    threading.excepthook = sys.unraisablehook = _caught_nowhere
 
 
 def say(error: Exception) -> bool:
@@ -89,6 +87,12 @@ def _wordless(*args: Any, **kwargs: Any) -> logging.LogRecord:
         record.msg = f"{record.msg} {words.replace('%', '%%') if record.args else words}"
         record.exc_info = record.exc_text = None
     return record
+
+
+def _caught_nowhere(given: Any) -> None:
+    """What ended a thread, or came up where nothing can be raised."""
+    error = given.exc_value or given.exc_type()
+    _uncaught(given.exc_type, error, given.exc_traceback)
 
 
 def _uncaught(

@@ -121,6 +121,14 @@ def verbose_app(loud_app: AppServer) -> AppServer:
 
 
 @pytest.fixture
+def json_app(tmp_path: Path) -> Iterator[AppServer]:
+    """The same in JSON, on which nothing has ever happened."""
+    loud = {"STREAMLIT_LOGGER_LEVEL": "debug", "PYTHONASYNCIODEBUG": "1", "MOHET_LOG": "json"}
+    with AppServer(tmp_path, **loud) as server:
+        yield server
+
+
+@pytest.fixture
 def own_app(tmp_path: Path) -> Iterator[AppServer]:
     """A server of its own, on which nothing has ever happened."""
     with AppServer(tmp_path) as server:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -129,6 +130,35 @@ def test_t30_a_key_the_server_echoes_is_scrubbed(
     keys.add("Echo", secret, simulator.endpoint("openai"))
     keys.expect_badge("Echo", "Invalid")
     assert scan(secret, evidence(verbose_app, heard, b"")) == []
+
+
+def test_t01_t30_a_log_of_json_has_no_secret_either(
+    json_app: AppServer,
+    simulator: Simulator,
+    page: Page,
+) -> None:
+    """Neither what was typed nor what a server echoed is in a line, nor the ticket of a download;
+    each line is one JSON object, and those of what was done in the tab have its id."""
+    typed, echoed = canary("sk-proj-"), canary("sk-proj-sim-echo-")
+    keys = ApiKeys(page, json_app.url)
+    keys.open("openai")
+    for name, secret in (("Canary", typed), ("Echo", echoed)):
+        keys.add(name, secret, simulator.endpoint("openai"))
+        keys.expect_badge(name, "Invalid")
+    page.goto(f"{json_app.url}/activity")
+    page.get_by_role("button", name="Download CSV").click()
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Save").click()
+    ticket = download.value.url.rpartition("/")[2]
+    found = evidence(json_app, [], b"")
+    assert scan(typed, found) == scan(echoed, found) == scan(ticket, found) == []
+    written = json_app.log.read_text().splitlines()
+    first = next(n for n, line in enumerate(written) if line.startswith("{"))
+    lines = [json.loads(line) for line in written[first:]]
+    assert any(line.get("path") == "/download/[cut]" and line["status"] == 200 for line in lines)
+    tabs = {line["request"] for line in lines if line["message"] == "session opened"}
+    runs = {line["request"] for line in lines if "." in line.get("request", "")}
+    assert {run.partition(".")[0] for run in runs} == tabs
 
 
 @pytest.mark.parametrize("form", ["raw", "base64", "hex", "url", "json", "part"])

@@ -29,7 +29,7 @@ import ssl
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from configparser import RawConfigParser
 from contextlib import contextmanager
 from pathlib import Path
@@ -406,8 +406,9 @@ class Machine:
 class Answer:
     """What came back."""
 
-    def __init__(self, status: int, headers: Iterable[tuple[str, str]], body: str) -> None:
+    def __init__(self, status: int, headers: list[tuple[str, str]], body: str) -> None:
         self.status = status
+        self.names = [name.lower() for name, _ in headers]
         self.headers = {name.lower(): value for name, value in headers}
         self.body = body
 

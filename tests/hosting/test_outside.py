@@ -5,6 +5,7 @@ It is asked as a browser asks, and as none ever would.
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import time
@@ -16,6 +17,7 @@ from websockets.exceptions import InvalidStatus
 
 from mohet_keys.ui.server import HEADERS
 from tests.browser.app_server import AppServer
+from tests.browser.waiting import until
 from tests.hosting.machine import NAME, URL, Machine
 from tests.sink import Sink, port_of_nobody, reply
 
@@ -246,6 +248,21 @@ def test_the_cookie_is_for_this_site_alone(machine: Machine) -> None:
     assert "Path=/; Max-Age=43200; HttpOnly; Secure; SameSite=Lax" in answer.headers["set-cookie"]
     assert "Secure" in machine.ask("/_stcore/health").headers["set-cookie"].title()
     assert "mohet_process" not in str(machine.ask("/").headers)
+
+
+def test_a_request_has_one_id_in_all_logs(machine: Machine) -> None:
+    """In nginx's log, in the journal of the process that answered, and once in the answer; and
+    each line of the journal is an object."""
+    answer = machine.ask("/_stcore/host-config")
+    request = answer.headers["x-request-id"]
+    assert answer.names.count("x-request-id") == 1
+    (port,) = machine.served(request)
+    journal = machine.folder / f"{port}.log"
+    until(lambda: request in journal.read_text())
+    lines = [json.loads(line) for line in journal.read_text().splitlines()]
+    (line,) = (each for each in lines if each.get("request") == request)
+    assert {"at", "level", "logger", "message"} <= set(line)
+    assert "/_stcore/host-config" in line["message"]
 
 
 TICKETS = (

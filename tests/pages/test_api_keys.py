@@ -15,6 +15,7 @@ from pydantic import SecretStr
 from streamlit.proto.WidgetStates_pb2 import WidgetState, WidgetStates
 from streamlit.testing.v1 import AppTest
 
+from mohet_keys.journal import Wanted
 from mohet_keys.model import (
     LOCAL_OWNER,
     CheckResult,
@@ -378,6 +379,24 @@ def test_a_rerun_never_asks_the_provider_again(
     at.button(key=f"card.check:{entry.id}").click().run()
     settle(at)
     assert len(simulator.requests) > asked
+
+
+def test_t49_what_one_press_begins_has_one_request_id(
+    open_page: OpenPage, store: Parts, simulator: Simulator
+) -> None:
+    """The key that is saved and its check in the background have that of the press; the next press
+    has another."""
+    at = open_page("groq")
+    at.button(key="head.add:groq").click().run()
+    fill(at, "add:groq", name="New", secret=good("groq"), endpoint=simulator.endpoint("groq"))
+    at.button(key="add:groq.save").click().run()
+    settle(at)
+    (entry,) = store.keys.list(owner=LOCAL_OWNER).entries
+    at.button(key=f"card.check:{entry.id}").click().run()
+    settle(at)
+    again, checked, added = store.repository.journal.page(Wanted(), limit=9)
+    assert [each.action for each in (again, checked, added)] == ["check", "check", "add"]
+    assert checked.request_id == added.request_id != again.request_id
 
 
 def test_choosing_a_key_asks_only_when_nothing_is_known(

@@ -15,6 +15,7 @@ from mohet_keys.model import Role, Spent
 from mohet_keys.providers import PROVIDERS
 from mohet_keys.rules import TeamRules
 from mohet_keys.ui import resources
+from mohet_keys.ui.text import escape
 from mohet_keys.wiring import Parts
 from tests.pages.conftest import ROOT as HERE
 from tests.pages.conftest import OpenPage
@@ -273,9 +274,14 @@ def test_rules_that_somebody_else_changed_are_not_overwritten(visit: Visit, part
     allow(parts.repository, "other.example.com", person_limit=7)
     form(at)["Requests a month through each key"].set_value(5)
     submit(at)
-    assert "Somebody else changed the rules" in words(at)
+    assert f"{escape(ROOT)} changed the rules while this page was open" in words(at)
     assert rules_of(parts).person_limit == 7
     assert rules_of(parts).key_limit is None
     assert form(at)["Requests a month for each person"].value == 7
     assert form(at)["Requests a month through each key"].value is None
     assert labels(at).count("Save rules") == 1
+    allow(parts.repository, person_limit=8)
+    form(at)["Providers"].set_value([])  # nor is a form left as it is that cannot be saved anyway
+    submit(at)
+    assert "Somebody else changed the rules while this page was open" in words(at)
+    assert form(at)["Requests a month for each person"].value == 8
