@@ -32,12 +32,16 @@ class Authority:
 
     def server(self, *names: str, expired: bool = False) -> ssl.SSLContext:
         """What a server of these names greets with."""
+        return _context(self.issue(*names, expired=expired))
+
+    def issue(self, *names: str, expired: bool = False) -> bytes:
+        """The private key and the certificate of a server, as one file has both."""
         key = ec.generate_private_key(ec.SECP256R1())
         until = datetime.now(UTC) + (-_DAY if expired else _DAY)
         builder = _builder(names[0], self.certificate.subject, key, until).add_extension(
             x509.SubjectAlternativeName([_general(name) for name in names]), critical=False
         )
-        return _context(key, builder.sign(self.key, hashes.SHA256()))
+        return _pem(key, builder.sign(self.key, hashes.SHA256()))
 
 
 def authority() -> Authority:
@@ -72,17 +76,19 @@ def _general(name: str) -> x509.GeneralName:
         return x509.DNSName(name)
 
 
-def _context(key: Key, certificate: x509.Certificate) -> ssl.SSLContext:
+def _pem(key: Key, certificate: x509.Certificate) -> bytes:
+    private = key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+    return private + certificate.public_bytes(serialization.Encoding.PEM)
+
+
+def _context(pem: bytes) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "server.pem"
-        file.write_bytes(
-            key.private_bytes(
-                serialization.Encoding.PEM,
-                serialization.PrivateFormat.PKCS8,
-                serialization.NoEncryption(),
-            )
-            + certificate.public_bytes(serialization.Encoding.PEM)
-        )
+        file.write_bytes(pem)
         context.load_cert_chain(file)
     return context

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Mapping
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 from urllib.parse import urlsplit
 
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
+from streamlit.proto.WidgetStates_pb2 import WidgetState, WidgetStates
 from streamlit.web.server.starlette.starlette_app_utils import (
     create_signed_value,
     generate_xsrf_token_string,
@@ -27,7 +30,10 @@ def cookie(secret: str, origin: str, claims: dict[str, object]) -> str:
 
 
 class Tab:
-    """One connection. `user` is an identity cookie, `resume` the id of a session to go on with."""
+    """One connection. `user` is an identity cookie, `resume` the id of a session to go on with.
+
+    `way` is how to get there otherwise than straight: what `websockets` takes for TLS and sockets.
+    """
 
     def __init__(
         self,
@@ -37,17 +43,25 @@ class Tab:
         resume: str = "",
         origin: str | None = "",
         headers: list[tuple[str, str]] | None = None,
+        cookies: str = "",
+        way: Mapping[str, Any] | None = None,
     ) -> None:
         token = generate_xsrf_token_string()
-        cookies = f"_streamlit_xsrf={token}" + (f"; _streamlit_user={user}" if user else "")
+        named = {"_streamlit_xsrf": token, "_streamlit_user": user}
+        cookies = "; ".join(
+            [*(f"{k}={v}" for k, v in named.items() if v), *filter(None, [cookies])]
+        )
+        address = urlsplit(url)
         self._opening = connect(
-            f"ws://{urlsplit(url).netloc}/_stcore/stream",
+            f"{'wss' if address.scheme == 'https' else 'ws'}://{address.netloc}/_stcore/stream",
             origin=url if origin == "" else origin,  # type: ignore[arg-type]
             additional_headers=[("Cookie", cookies), *(headers or [])],
             subprotocols=[Subprotocol(each) for each in ("streamlit", token, resume) if each],
             max_size=None,
+            max_queue=None,  # what nobody reads holds up no goodbye
             open_timeout=PATIENCE,
             proxy=None,
+            **(way or {}),
         )
         self.session = ""
         self.seen: list[ForwardMsg] = []
@@ -87,6 +101,23 @@ class Tab:
         asked.rerun_script.widget_states.MergeFromString(widgets)
         self._connection.send(asked.SerializeToString())
 
+    def press(self, key: str, page: str = "", *, wait: bool = True, **typed: str) -> str:
+        """Press a button that was drawn last, with texts in fields beside it, and return all that
+        is drawn then; nothing without waiting. Buttons and fields go by the end of their keys."""
+        states = WidgetStates()
+        states.widgets.append(WidgetState(id=self.widget(key), trigger_value=True))
+        for field, text in typed.items():
+            states.widgets.append(WidgetState(id=self.widget(f".{field}"), string_value=text))
+        self.send(page, widgets=states.SerializeToString())
+        return self.next() if wait else ""
+
+    def widget(self, key: str) -> str:
+        """The id of a widget that was drawn last, by the end of its key."""
+        drawn = "\n".join(map(str, self.seen))
+        found = re.search(rf'"(\$\$ID-[0-9a-f]+-[^"]*{re.escape(key)})"', drawn)
+        assert found, f"nothing was drawn with {key}"
+        return found[1]
+
     def next(self) -> str:
         """What the next run draws, that nobody here asked for.
 
@@ -104,6 +135,13 @@ class Tab:
                 self.seen = []
             elif said.WhichOneof("type") == "script_finished":
                 return "\n".join(map(str, self.seen))
+
+    def cookie(self, name: str) -> str:
+        """What the answer to the connection set; empty when nothing."""
+        response = self._connection.response
+        told = response.headers.get_all("Set-Cookie") if response else []
+        values = (line.removeprefix(f"{name}=") for line in told if line.startswith(f"{name}="))
+        return next((value.partition(";")[0] for value in values), "")
 
     @property
     def fragments(self) -> list[str]:
