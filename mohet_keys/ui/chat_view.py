@@ -23,10 +23,12 @@ def show() -> None:
     may_send = chat_gate.is_open(now) and not team_limits.is_used_up(quotas)
     if may_send:
         _begin(chat, now)
+    welcome = st.empty()  # which takes it away at once, not only when the reply is over
     if chat.turns:
         _toolbar()
     else:
-        _welcome(enabled=may_send)
+        with welcome.container():
+            _welcome(enabled=may_send)
     messages.show(pops_up=True)  # its field stands at the lower edge
     for place, turn in enumerate(chat.turns):
         if not chat.is_coming(turn):

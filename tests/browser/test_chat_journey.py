@@ -313,6 +313,7 @@ def test_opening_a_list_does_not_break_a_stream(
     chat.open()
     chat.send("Say 150 words")
     expect(chat.reply()).to_contain_text("A simulated model says")
+    assert page.get_by_text("Welcome to").count() == 0
     chat.keys_button().click()
     expect(chat.popover().get_by_role("link", name="Manage API Keys")).to_be_visible()
     page.keyboard.press("Escape")
