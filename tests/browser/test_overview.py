@@ -17,6 +17,7 @@ from mohet_keys.model import LOCAL_OWNER, CheckResult, Diagnosis, NewKey, Spent,
 from mohet_keys.tables import SEEN
 from tests.browser.app_server import AppServer
 from tests.browser.screen import box_of, expect_to_fit
+from tests.browser.unhurried import look
 from tests.leaks import canary
 
 NOW = datetime.now(UTC)
@@ -153,6 +154,8 @@ def test_what_is_answered_or_gone_leaves_no_dialog(busy: AppServer, page: Page) 
 
     drawer = open_drawer(page, 1)
     expect(drawer.get_by_role("heading", name="Cellar")).to_be_visible()
+    expect(drawer.get_by_role("tab", name="Models")).to_be_visible()
+    look(page)
     parts = busy.parts()
     (cellar,) = (e for e in parts.keys.list(owner=LOCAL_OWNER).entries if e.name == "Cellar")
     parts.keys.remove(cellar.id, owner=LOCAL_OWNER)

@@ -36,13 +36,14 @@ _WATCH = """() => {
             && box.top <= event.clientY && event.clientY <= box.bottom
     }
     addEventListener('pointerdown', event => {
-        pressed.control = event.target.closest('button, a, [role=tab], [role^=menuitem]')
+        pressed.control = event.target.closest('button, a, [role^=menuitem]')
     }, true)
     addEventListener('pointerup', event => {
         pressed.missed = pressed.control !== null && !here(event)
     }, true)
 }"""
-"""Notes whether the last press was let go elsewhere: its button had moved away, or was gone."""
+"""Notes whether the last press was let go elsewhere: its button had moved away, or was gone. A tab
+opens as soon as it is pressed."""
 
 
 def look(page: Page) -> None:
