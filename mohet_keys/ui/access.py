@@ -93,6 +93,8 @@ class _Course:
     async def send(self, message: Message) -> None:
         """Send what begins an answer with the id."""
         match message["type"]:
+            case "websocket.send" | "http.response.body":  # by far the most
+                pass
             case "http.response.start" | "websocket.http.response.start":
                 self.status = int(message["status"])
                 self._mark(message)
