@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Runs the tests: test.sh PYTHON [arguments of pytest]
 #
-# Without arguments they run in three lots side by side: all mostly wait, so two cores do in half
+# Without arguments they run in four lots side by side: all mostly wait, so two cores do in half
 # the time what one after the other takes. A test that watches the clock may then wait too long for
 # its turn. So what failed beside the others runs once more when nothing else does, and it is said
 # which tests needed that. What fails again has failed, and so has everything when many fail.
@@ -17,8 +17,10 @@ fi
 
 FEW=5
 ONE=(tests/cli tests/pages tests/simulator tests/ui tests/test_[a-f]*.py)
+SEEN=(tests/browser/test_[a-o]*.py)
 declare -A lots=(
-    [browser]="tests/browser"
+    [seen]="${SEEN[*]}"
+    [browser]="tests/browser ${SEEN[*]/#/--ignore=}"
     [one]="${ONE[*]}"
     [two]="tests --ignore=tests/browser ${ONE[*]/#/--ignore=}"
 )
