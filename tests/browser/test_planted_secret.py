@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -15,6 +16,7 @@ from mohet_keys.simulator.server import Simulator
 from tests import terminal
 from tests.browser.app_server import ROOT, AppServer
 from tests.browser.screen import ApiKeys
+from tests.browser.waiting import until
 from tests.leaks import canary, files_below, leak, scan
 
 
@@ -132,6 +134,14 @@ def test_t30_a_key_the_server_echoes_is_scrubbed(
     assert scan(secret, evidence(verbose_app, heard, b"")) == []
 
 
+def told(app: AppServer) -> list[dict[str, Any]]:
+    """Every whole line of a log of JSON, from its first on."""
+    written, _, _ = app.log.read_text().rpartition("\n")
+    lines = written.splitlines()
+    first = next((n for n, line in enumerate(lines) if line.startswith("{")), len(lines))
+    return [json.loads(line) for line in lines[first:]]
+
+
 def test_t01_t30_a_log_of_json_has_no_secret_either(
     json_app: AppServer,
     simulator: Simulator,
@@ -150,11 +160,10 @@ def test_t01_t30_a_log_of_json_has_no_secret_either(
     with page.expect_download() as download:
         page.get_by_role("link", name="Save").click()
     ticket = download.value.url.rpartition("/")[2]
+    until(lambda: any(line.get("path") == "/download/[cut]" for line in told(json_app)))
     found = evidence(json_app, [], b"")
     assert scan(typed, found) == scan(echoed, found) == scan(ticket, found) == []
-    written = json_app.log.read_text().splitlines()
-    first = next(n for n, line in enumerate(written) if line.startswith("{"))
-    lines = [json.loads(line) for line in written[first:]]
+    lines = told(json_app)
     assert any(line.get("path") == "/download/[cut]" and line["status"] == 200 for line in lines)
     tabs = {line["request"] for line in lines if line["message"] == "session opened"}
     runs = {line["request"] for line in lines if "." in line.get("request", "")}
