@@ -145,7 +145,7 @@ def seed(team: TeamServer, simulator: Simulator, owner: str) -> None:
 def test_three_people_in_three_browsers(
     team: TeamServer, people: People, simulator: Simulator
 ) -> None:
-    """Each signs in, saves a key, and sees no other; the record says who came."""
+    """Each signs in, saves a key, and sees no other until it is shared, whatever they try."""
     three = [people(who) for who in ("ada", "grace", "alan")]
     for someone in three:
         someone.sign_in()
@@ -168,6 +168,7 @@ def test_three_people_in_three_browsers(
                 if other is not someone:
                     expect(someone.page.get_by_text(f"Key of {other.who}")).to_have_count(0)
     forge(team, three)
+    share(three)
     parts = team.parts()
     assert parts.keys.list(owner="ada@example.com").total == 1
     assert [(each.name, each.role.value) for each in parts.repository.people.everyone()] == [
@@ -176,6 +177,26 @@ def test_three_people_in_three_browsers(
         ("Grace Hopper", "administrator"),
     ]
     parts.close()
+
+
+def share(three: list[Someone]) -> None:
+    """The first shares a key; the last uses it, and gets no further by addresses."""
+    ada, _, alan = three
+    hers = ApiKeys(ada.page, ada.team.url)
+    hers.open("groq")
+    hers.choose("Key of ada", "Share with the team")
+    ada.page.get_by_role("dialog").get_by_role("button", name="Share with the team").click()
+    expect(hers.card("Key of ada").get_by_text("Team, by Ada Lovelace")).to_be_visible()
+    his = ApiKeys(alan.page, alan.team.url)
+    his.open("groq")
+    card = his.card("Key of ada")
+    expect(card.get_by_text("Team, by Ada Lovelace")).to_be_visible()
+    card.get_by_role("button", name="Use in chat").click()
+    expect(card.get_by_text("In use")).to_be_visible()
+    expect(card.get_by_role("button", name="Edit")).to_have_count(0)
+    alan.page.goto(f"{alan.team.url}/team")
+    expect(alan.page.get_by_text("This page is for administrators.")).to_be_visible()
+    expect(alan.page.get_by_text("Ada Lovelace")).to_have_count(0)
 
 
 def forge(team: TeamServer, three: list[Someone]) -> None:
