@@ -41,7 +41,7 @@ def _concerns(figures: Figures) -> None:
     )
     grid = st.grid(3, min_column_width=300, border=True, key="overview-concerns")
     for concern in concerns:
-        with grid.cell(), st.container(gap="xsmall", key=f"concern-{concern.entry.id}"):
+        with grid.container(gap="xsmall", height="stretch", key=f"concern-{concern.entry.id}"):
             _card(concern)
     if everything:
         _pages(figures.attention)
@@ -106,6 +106,7 @@ def _card(concern: Concern) -> None:
     if not entry.may_change:
         st.caption(team_words.who_may(entry))
         return
+    st.space("stretch")  # the buttons of all cards in a row stand in one line
     with st.container(horizontal=True, horizontal_alignment="right"):
         _step(concern, said)
 

@@ -16,6 +16,7 @@ def show(member: Member) -> None:
     person = member.person
     st.markdown(f"{literal(person.name)} {_badges(person)}")
     st.markdown("  \n".join(f":small[{line}]" for line in _facts(member)))
+    st.space("stretch")  # the buttons of all cards in a row stand in one line
     with st.container(horizontal=True, horizontal_alignment="right", gap="small"):
         administers = person.role is Role.ADMINISTRATOR
         _button(person, "role", "Make member" if administers else "Make administrator")

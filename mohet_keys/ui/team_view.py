@@ -48,7 +48,7 @@ def _people(members: Sequence[Member]) -> None:
     page = min(number(_PAGES, 1), pages)
     grid = st.grid(3, min_column_width=300, border=True, key="team-people")
     for member in found[(page - 1) * PAGE : page * PAGE]:
-        with grid.cell(), st.container(gap="xsmall", key=f"person-{member.person.id}"):
+        with grid.container(gap="xsmall", height="stretch", key=f"person-{member.person.id}"):
             team_card.show(member)
     if pages > 1:
         put(_PAGES, page)
