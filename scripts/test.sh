@@ -18,9 +18,9 @@ fi
 FEW=5
 # Each takes about as long as the others. Those with a browser come last in theirs, for Playwright
 # leaves an event loop running.
-ONE=(tests/test_[e-f]*.py tests/hosting tests/browser/test_[a-o]*.py)
-TWO=(tests/test_[s-z]*.py tests/browser/test_[p-z]*.py)
-THREE=(tests/cli tests/pages tests/simulator tests/ui tests/test_[a-d]*.py)
+ONE=(tests/test_[d-h]*.py tests/hosting tests/browser/test_[a-o]*.py)
+TWO=(tests/test_[t-z]*.py tests/browser/test_[p-z]*.py)
+THREE=(tests/cli tests/pages tests/simulator tests/ui tests/test_[a-c]*.py tests/test_s*.py)
 REST=("${ONE[@]}" "${TWO[@]}" "${THREE[@]}")
 declare -A lots=(
     [one]="${ONE[*]}"
