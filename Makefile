@@ -29,7 +29,7 @@ demo: $(RUN) ## Start it with made-up keys at simulated providers; needs no acco
 
 test: $(DEV) ## Run every test, with a real browser too. ARGS="-k name" runs some.
 	@scripts/chromium.sh $(BIN)/python
-	@scripts/nginx.sh
+	@scripts/hosting.sh
 	@scripts/test.sh $(BIN)/python $(ARGS)
 
 check: $(DEV) ## Run the linter, the formatter and the type checker; nothing is changed.

@@ -416,7 +416,7 @@ class Answer:
 def nginx() -> str:
     """Where nginx is."""
     found = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
-    assert found, "These tests need nginx: scripts/nginx.sh gets Debian's."
+    assert found, "These tests need nginx: scripts/hosting.sh gets Debian's."
     return found
 
 

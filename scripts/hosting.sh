@@ -1,11 +1,13 @@
 #!/usr/bin/env bash
-# Sees to it that the tests of docs/hosting.md find an nginx. None is started or left running.
+# Sees to it that the tests of docs/hosting.md find an nginx, which is neither started nor left
+# running, and systemd-analyze, which looks at the unit.
 set -euo pipefail
 policy=/usr/sbin/policy-rc.d
 
 # Where tests/hosting/machine.py looks.
 found() {
-    PATH=$PATH:/usr/sbin:/usr/local/sbin command -v nginx >/dev/null
+    PATH=$PATH:/usr/sbin:/usr/local/sbin command -v nginx >/dev/null &&
+        command -v systemd-analyze >/dev/null
 }
 
 from_debian() {
@@ -15,7 +17,7 @@ from_debian() {
         sudo -n true 2>/dev/null || return 1
         as_root=(sudo -n)
     fi
-    echo "Installing nginx with apt-get."
+    echo "Installing nginx and systemd with apt-get."
     "${as_root[@]}" bash -euo pipefail -s "$policy" <<'ROOT'
 # Debian's package starts what it brings, unless this program says that it must not (101).
 policy=$1
@@ -26,7 +28,7 @@ if [ ! -e "$policy" ]; then
 fi
 export DEBIAN_FRONTEND=noninteractive
 apt-get update --quiet=2
-apt-get install --quiet=2 --yes --no-install-recommends nginx </dev/null
+apt-get install --quiet=2 --yes --no-install-recommends nginx systemd </dev/null
 # It would start with the machine, too.
 if [ -d /run/systemd/system ]; then
     systemctl disable --quiet nginx
@@ -36,6 +38,6 @@ ROOT
 
 found && exit
 from_debian && found && exit
-echo "The tests of docs/hosting.md need nginx and it could not be installed." \
-    "On Debian: apt-get install nginx" >&2
+echo "The tests of docs/hosting.md need nginx and systemd-analyze, and they could not be installed." \
+    "On Debian: apt-get install nginx systemd" >&2
 exit 1
